@@ -1,0 +1,1 @@
+//! Bytes of the manager interface into packets of borrowed header lines.

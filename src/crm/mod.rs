@@ -1,0 +1,129 @@
+//! The CRM side: one port that every CRM implements, and what all of them share.
+//!
+//! A [`Port`] is called from worker threads and blocks; it does one call's work at a time and answers with an
+//! [`Outcome`], which says the one thing the schedule must know: done, retry when, refuse for ever, or in doubt. It
+//! keeps no queue, no clock and no journal: what a CRM told us about a call travels in its [`Ticket`]. Knows nothing of
+//! AMI.
+
+pub mod bitrix24;
+
+use crate::call::live::LiveCall;
+use crate::call::record::{CallRecord, Extension};
+use crate::clock::Stamp;
+use crate::limits::{RANG_PER_CALL, TICKET_BYTES};
+use crate::text::Text;
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What a CRM knows of a call: kept in memory while the call lives, and in the journal with the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The CRM's own name of the call (Bitrix24: CALL_ID); empty until it was registered.
+    pub call: Text<TICKET_BYTES>,
+    /// The user it was registered for. Frozen before the first register is sent: another user would make another call.
+    pub user: Option<u32>,
+    /// A register may have been executed without its answer having reached us.
+    pub in_doubt: bool,
+}
+
+/// The employees that have the card open, as far as we know. Kept in memory only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown(pub heapless::Vec<u32, RANG_PER_CALL>);
+
+/// The answer of a port to one piece of work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done and the CRM said so.
+    Done,
+    /// It did not happen; do it again, not before `after` (none: the schedule's own back-off).
+    Retry {
+        /// The CRM's own wish.
+        after: Option<Duration>,
+        /// For the log and `status`, secrets masked.
+        why: String,
+    },
+    /// The whole portal cannot be used for now (credentials, plan, clock): everything waits, nothing is lost, look
+    /// again after `after`.
+    Suspend {
+        /// When to look again.
+        after: Duration,
+        /// What is wrong and the remedy, secrets masked.
+        why: String,
+    },
+    /// It may have happened: look before repeating, not before `after`.
+    InDoubt {
+        /// The request may still be running at the portal until then.
+        after: Duration,
+        /// For the log, secrets masked.
+        why: String,
+    },
+    /// It will never be accepted.
+    Refused {
+        /// For the dead-letter list, secrets masked.
+        why: String,
+    },
+}
+
+/// How a finished call is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// It ended just now: chat messages and cards are welcome.
+    Fresh,
+    /// It comes out of the backlog: no card, no chat message.
+    Replayed,
+}
+
+/// Which of the port's requests go first when the portal's rate is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Cards of live calls.
+    Cards,
+    /// Finished calls.
+    Calls,
+    /// Recordings, lists of users.
+    Recordings,
+}
+
+/// One CRM, as the delivery lanes see it. Methods block for at most the timeouts of [`crate::limits`].
+pub trait Port: Send + Sync {
+    /// Name for logs and `status`: the kind and, with several of one kind, its number.
+    fn name(&self) -> &str;
+
+    /// Brings the cards in step with `call`: registers it when that is due, shows and hides. `ticket` and `shown` are
+    /// updated with what is known after it.
+    fn announce(&self, call: &LiveCall, ticket: &mut Ticket, shown: &mut Shown) -> Outcome;
+
+    /// Freezes in `ticket` what [`announce`](Self::announce) would register with, without any request, so that it can
+    /// be mirrored first. Cheap.
+    fn prepare(&self, call: &LiveCall, ticket: &mut Ticket);
+
+    /// Delivers a finished call: registers it unless `ticket` says that was done, closes cards of `shown`, finishes it.
+    /// With `in_doubt` the portal is asked first whether it has the call already. `now` dates a call that was made
+    /// before the clock was set.
+    fn deliver(
+        &self,
+        call: &CallRecord,
+        ticket: &mut Ticket,
+        shown: &mut Shown,
+        freshness: Freshness,
+        in_doubt: bool,
+        now: Stamp,
+    ) -> Outcome;
+
+    /// Attaches one recording to a delivered call. `file` is complete and readable; it is streamed, never held.
+    fn attach(&self, call: &CallRecord, ticket: &Ticket, file: &Path, in_doubt: bool) -> Outcome;
+
+    /// Whether this CRM wants the call at all (internal calls are not posted).
+    fn wants(&self, call: &CallRecord) -> bool;
+
+    /// The CRM's status code of the call, for `calls` and `replay`.
+    fn status_code(&self, call: &CallRecord) -> &'static str;
+
+    /// Refreshes what is cached (users and their extensions). Called at start, hourly, and when a delivery met an
+    /// unknown user.
+    fn refresh(&self) -> Outcome;
+
+    /// The user of an extension, if known.
+    fn user_of(&self, extension: &Extension) -> Option<u32>;
+}

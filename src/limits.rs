@@ -1,0 +1,67 @@
+//! Every cap and timeout of ringpost in one place: value, unit, why, and what happens when it is reached.
+//!
+//! Stands alone so that an operator's question "how much can this grow?" has one page as its answer. Holds constants
+//! only, no code.
+
+use core::time::Duration;
+
+// ---- AMI: bytes -----------------------------------------------------------------------------------------------------------------
+
+/// Longest AMI line kept, in bytes. Asterisk sends single lines over 4 KiB (AppData, CEL extra). A longer line is cut
+/// off: its head is kept, the rest is skipped and `oversize_lines` rises.
+pub const AMI_LINE_BYTES: usize = 64 * 1024;
+
+/// Largest AMI packet kept, in bytes. The reader's buffer never grows past it; the rest of a larger packet is skipped
+/// up to its empty line and `oversize_packets` rises.
+pub const AMI_PACKET_BYTES: usize = 128 * 1024;
+
+// ---- texts of a call ------------------------------------------------------------------------------------------------------------
+
+/// Identity of a call in the CRM, in bytes: Bitrix24 takes at most 64 in EXTERNAL_CALL_ID. Longer ones keep their tail.
+pub const CALL_ID_BYTES: usize = 64;
+/// UniqueId or LinkedId of a channel, in bytes (Asterisk's own limit is 150 with a system name). Longer ones are cut.
+pub const UNIQUE_ID_BYTES: usize = 96;
+/// Channel name, in bytes (Asterisk's own limit is 80 before suffixes). Longer ones are cut.
+pub const CHANNEL_NAME_BYTES: usize = 96;
+/// A telephone number as the PBX tells it, in bytes. Longer ones are cut.
+pub const NUMBER_BYTES: usize = 32;
+/// An extension's number, in bytes. Longer ones are cut.
+pub const EXTENSION_BYTES: usize = 24;
+/// A line (DID), in bytes: Bitrix24 takes at most 50 in LINE_NUMBER. Longer ones are cut.
+pub const LINE_BYTES: usize = 50;
+/// A trunk's peer name, in bytes. Longer ones are cut.
+pub const TRUNK_BYTES: usize = 40;
+/// A queue's or group's name, in bytes. Longer ones are cut.
+pub const QUEUE_BYTES: usize = 32;
+/// A recording's path on the PBX, in bytes. A longer one cannot be used and is dropped; `dropped_recordings` rises.
+pub const RECORDING_PATH_BYTES: usize = 160;
+
+// ---- lists of a call ------------------------------------------------------------------------------------------------------------
+
+/// Extensions that rang in one call. Further ones are not listed and the record says so.
+pub const RANG_PER_CALL: usize = 16;
+/// Extensions that talked in one call. Further ones count in the total only and the record says so.
+pub const TALKERS_PER_CALL: usize = 8;
+/// Transfers noted in one call. Further ones are not listed and the record says so.
+pub const TRANSFERS_PER_CALL: usize = 6;
+/// Recording files of one call. Further ones are dropped; `dropped_recordings` rises.
+pub const RECORDINGS_PER_CALL: usize = 3;
+
+// ---- tracker tables -------------------------------------------------------------------------------------------------------------
+
+/// Channels followed at once. At the cap the one unheard of for longest goes, the calls it belonged to are marked
+/// inexact, a resync is asked for.
+pub const CHANNELS: usize = 4096;
+/// Calls followed at once. At the cap the oldest is ended as inexact and handed out.
+pub const CALLS: usize = 2048;
+
+// ---- the CRM side ---------------------------------------------------------------------------------------------------------------
+
+/// Largest answer of a CRM read, in bytes. The rest is cut and the answer counts as unreadable (in doubt).
+pub const CRM_ANSWER_BYTES: u64 = 256 * 1024;
+/// What a CRM calls the call (Bitrix24: CALL_ID, 55 bytes seen), in bytes. A longer one is refused as unreadable.
+pub const TICKET_BYTES: usize = 96;
+/// Time allowed for connecting to a CRM, TLS included.
+pub const CRM_CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time allowed for one whole request but uploads. Bitrix24's cloud ends a request at 60 s by itself.
+pub const CRM_REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
