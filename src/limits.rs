@@ -65,3 +65,23 @@ pub const TICKET_BYTES: usize = 96;
 pub const CRM_CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time allowed for one whole request but uploads. Bitrix24's cloud ends a request at 60 s by itself.
 pub const CRM_REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
+
+// ---- the configuration file -----------------------------------------------------------------------------------------------------
+
+/// Largest configuration file read, in bytes: a hundred times a full one. A larger one is refused.
+pub const CONFIG_BYTES: u64 = 64 * 1024;
+/// Largest secret file read, in bytes. A larger one is refused: it is not a secret.
+pub const SECRET_FILE_BYTES: u64 = 1024;
+/// Mistakes and warnings told of one configuration file. Further ones are counted only.
+pub const CONFIG_FINDINGS: usize = 20;
+/// Name of a PBX, in bytes: it leads every call identity of [`CALL_ID_BYTES`] and has to leave room for the LinkedId. A
+/// longer one is refused; a host's name used in its place is cut.
+pub const PBX_NAME_BYTES: usize = 24;
+/// Context patterns of one kind. More are refused.
+pub const CONTEXT_PATTERNS: usize = 32;
+/// A dialplan context, in bytes (Asterisk's own limit is 79). A longer pattern is refused.
+pub const CONTEXT_BYTES: usize = 79;
+/// CRMs posted to at once: each has three lanes of its own. More are refused.
+pub const CRMS: usize = 4;
+/// Extensions in one CRM's table of users. More are refused.
+pub const USER_OVERRIDES: usize = 512;

@@ -1,1 +1,244 @@
-//! The one file of the user.
+//! The configuration: one TOML file to one typed, checked [`Config`].
+//!
+//! Every mistake is told with file, line, column, what is wrong and the remedy, and as many as possible at once, so
+//! that nobody runs the program ten times to find ten typing errors. No key is accepted that does nothing: unknown ones
+//! are refused with the nearest known one. Bounds: [`CONFIG_BYTES`](crate::limits::CONFIG_BYTES) of file,
+//! [`CONFIG_FINDINGS`](crate::limits::CONFIG_FINDINGS) told. Looks at the file alone: whether the PBX answers, the
+//! journal lies on flash or the recordings are there is for `doctor`.
+
+mod secret;
+
+pub use secret::Secret;
+
+use crate::call::record::{Extension, Number};
+use crate::limits::{CONTEXT_BYTES, PBX_NAME_BYTES};
+use crate::text::Text;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Where the configuration lies unless `-c` names another file.
+pub const DEFAULT_PATH: &str = "/etc/ringpost/ringpost.toml";
+
+/// A whole, checked configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The telephone exchange.
+    pub pbx: Pbx,
+    /// Where finished calls are kept.
+    pub journal: Journal,
+    /// Where recordings come from; none: calls are posted without.
+    pub recordings: Option<Recordings>,
+    /// Who gets the calls, at least one.
+    pub crm: Vec<Crm>,
+    /// What is told on stderr.
+    pub log: Log,
+    /// What lives as long as the process.
+    pub run: Run,
+}
+
+/// `[pbx]`: the telephone exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pbx {
+    /// Leads the identity of every call: letters, digits, `.`, `_`, `-`.
+    pub name: Text<PBX_NAME_BYTES>,
+    /// The family it belongs to.
+    pub profile: Profile,
+    /// Name or address; an IPv6 address without brackets.
+    pub host: String,
+    /// Port of the manager interface; none: the profile's own ports.
+    pub port: Option<u16>,
+    /// AMI account.
+    pub username: String,
+    /// Its secret.
+    pub secret: Secret,
+    /// Corrections of the profile's guess.
+    pub contexts: Contexts,
+}
+
+/// A family of exchanges; what each means is told in `profile`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// Found out from what the exchange says.
+    #[default]
+    Auto,
+    /// Yeastar S-series, K2, Cloud PBX.
+    YeastarS,
+    /// Yeastar P-series.
+    YeastarP,
+    /// Yeastar MyPBX and U-series.
+    YeastarMypbx,
+    /// Grandstream UCM.
+    GrandstreamUcm,
+    /// OpenVox UC.
+    Openvox,
+    /// FreePBX.
+    Freepbx,
+    /// Issabel.
+    Issabel,
+    /// VitalPBX.
+    Vitalpbx,
+    /// An Asterisk with a dialplan of its own.
+    Asterisk,
+}
+
+impl Profile {
+    /// Every profile with the word that names it in the file.
+    pub const ALL: [(&str, Self); 10] = [
+        ("auto", Self::Auto),
+        ("yeastar-s", Self::YeastarS),
+        ("yeastar-p", Self::YeastarP),
+        ("yeastar-mypbx", Self::YeastarMypbx),
+        ("grandstream-ucm", Self::GrandstreamUcm),
+        ("openvox", Self::Openvox),
+        ("freepbx", Self::Freepbx),
+        ("issabel", Self::Issabel),
+        ("vitalpbx", Self::Vitalpbx),
+        ("asterisk", Self::Asterisk),
+    ];
+
+    /// The word that names it in the file.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, profile)| *profile == self).map_or("auto", |(word, _)| word)
+    }
+}
+
+/// `[pbx.contexts]`: which dialplan contexts calls come from, where the profile's guess is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contexts {
+    /// Calls that start here come from outside.
+    pub external: Vec<Pattern>,
+    /// Calls that start here come from employees.
+    pub internal: Vec<Pattern>,
+    /// Channels that start here are nobody's call.
+    pub ignored: Vec<Pattern>,
+}
+
+/// A context's name, or the head of one followed by `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    head: Text<CONTEXT_BYTES>,
+    any_tail: bool,
+}
+
+impl Pattern {
+    /// Whether the pattern covers `context`. Contexts are case-sensitive in Asterisk, and here.
+    pub fn matches(&self, context: &str) -> bool {
+        if self.any_tail { context.starts_with(self.head.as_str()) } else { context == self.head.as_str() }
+    }
+}
+
+/// `[journal]`: the ring on flash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    /// Its directory, absolute.
+    pub path: PathBuf,
+    /// Its size in KiB, fixed when it is made.
+    pub size_kib: u32,
+    /// What goes when it is full of undelivered calls.
+    pub when_full: WhenFull,
+}
+
+/// What goes when the journal is full of undelivered calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The oldest call.
+    #[default]
+    DropOldest,
+    /// The one that just ended.
+    DropNewest,
+}
+
+/// `[recordings]`: where they come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recordings {
+    /// How they are reached.
+    pub source: RecordingSource,
+    /// The directory that [`source`](Self::source) shows, as the PBX names it.
+    pub pbx_path: PathBuf,
+    /// Hours after the end of a call when a recording that has not come is given up.
+    pub give_up_hours: u16,
+}
+
+/// How recordings are reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordingSource {
+    /// A directory of this host, mounted or its own; absolute.
+    Path(PathBuf),
+}
+
+/// One `[[crm]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crm {
+    /// Which, and how it is reached.
+    pub kind: CrmKind,
+}
+
+/// A CRM and how it is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CrmKind {
+    /// Bitrix24 by incoming webhook.
+    Bitrix24(Bitrix24),
+}
+
+/// `kind = "bitrix24"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bitrix24 {
+    /// `https://HOST/rest/USER/SECRET/`, with its last slash.
+    pub webhook: Secret,
+    /// HOST (and port, if any) of the webhook: the portal's name for logs and status.
+    pub portal: String,
+    /// The user who gets calls of extensions that nobody owns.
+    pub default_user: u32,
+    /// When the client's card opens.
+    pub show_card: ShowCard,
+    /// For which unknown clients the portal makes a lead or contact.
+    pub create: Create,
+    /// A PEM bundle to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Extension → user, before what the portal says.
+    pub users: BTreeMap<Extension, u32>,
+    /// The number that stands for a hidden one.
+    pub anonymous: Number,
+}
+
+/// When the client's card opens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShowCard {
+    /// Never.
+    Never,
+    /// At everybody whose extension rings.
+    #[default]
+    OnRing,
+    /// At the one who answered.
+    OnAnswer,
+}
+
+/// For which unknown clients the CRM makes a lead or contact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Create {
+    /// None.
+    Never,
+    /// All.
+    #[default]
+    Always,
+    /// Those who call.
+    Inbound,
+    /// Those who are called.
+    Outbound,
+}
+
+/// `[log]`: what is told on stderr.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least important level that is told.
+    pub level: log::LevelFilter,
+}
+
+/// `[run]`: what lives as long as the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Directory on tmpfs for the mirror of calls in progress and the status socket, absolute.
+    pub state_dir: PathBuf,
+}
