@@ -22,4 +22,6 @@ pub mod config;
 pub mod crm;
 pub mod journal;
 pub mod limits;
+pub mod number;
+pub mod profile;
 pub mod text;

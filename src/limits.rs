@@ -55,6 +55,24 @@ pub const CHANNELS: usize = 4096;
 /// Calls followed at once. At the cap the oldest is ended as inexact and handed out.
 pub const CALLS: usize = 2048;
 
+/// Channels (living and hung up) remembered of one call. At the cap the longest dead goes; when none is dead the new
+/// channel is not followed, the call is marked inexact.
+pub const LEGS_PER_CALL: usize = 256;
+/// Linked ids remembered of one call (each merge of calls adds one). Further ones are not remembered: a later channel
+/// that names one starts a call of its own.
+pub const LINKS_PER_CALL: usize = 16;
+/// UniqueIds remembered after their call ended, so that a late or doubled event does not raise the dead. The oldest
+/// goes.
+pub const ENDED_IDS: usize = 512;
+/// Peers learned from lists of the PBX. Further ones are not learned: their channels are classed by context and name.
+pub const PEERS: usize = 4096;
+/// Patterns of one list of contexts. A configuration with more is refused.
+pub const CONTEXT_PATTERNS: usize = 64;
+/// How long a call whose last telephone is gone waits for its Local channels to dial another, before it is ended.
+pub const SETTLE: Duration = Duration::from_secs(2);
+/// A call of which nothing is heard for so long, no list included, is ended as inexact: its end was lost.
+pub const CALL_SILENCE: Duration = Duration::from_secs(24 * 3600);
+
 // ---- the CRM side ---------------------------------------------------------------------------------------------------------------
 
 /// Largest answer of a CRM read, in bytes. The rest is cut and the answer counts as unreadable (in doubt).

@@ -4,5 +4,7 @@
 //! trunk, `tracker` is the state machine, [`record`] is the fact that comes out and [`live`] the hint. Nothing here
 //! knows a CRM or does I/O.
 
+pub mod classify;
 pub mod live;
 pub mod record;
+pub mod tracker;
