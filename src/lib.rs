@@ -17,11 +17,14 @@
 
 pub mod ami;
 pub mod call;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crm;
 pub mod journal;
 pub mod limits;
+pub mod log;
+pub mod nearest;
 pub mod number;
 pub mod profile;
 pub mod text;

@@ -103,3 +103,20 @@ pub const CONTEXT_BYTES: usize = 79;
 pub const CRMS: usize = 4;
 /// Extensions in one CRM's table of users. More are refused.
 pub const USER_OVERRIDES: usize = 512;
+/// AMI username or secret, in bytes. Asterisk cuts an action's lines at 1024; a longer one is refused.
+pub const CREDENTIAL_BYTES: usize = 256;
+/// Name or address of a host, in bytes (RFC 1035 allows 253). A longer one is refused.
+pub const HOST_BYTES: usize = 253;
+/// A CA bundle, in bytes: the system's own is about 230 KiB. A larger one is refused.
+pub const CA_FILE_BYTES: u64 = 2 * 1024 * 1024;
+
+// ---- the log --------------------------------------------------------------------------------------------------------------------
+
+/// One line of the log, in bytes. The rest is cut.
+pub const LOG_LINE_BYTES: usize = 1024;
+/// Lines that wait for a slow stderr. At the cap lines are lost and their number is told when stderr moves on.
+pub const LOG_LINES: usize = 256;
+/// Time allowed at the end of the process for lines that still wait.
+pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+/// A fault that lasts is told again, with its count, after this long.
+pub const REPEATED_FAULT_INTERVAL: Duration = Duration::from_secs(3600);
