@@ -95,8 +95,6 @@ pub const CONFIG_FINDINGS: usize = 20;
 /// Name of a PBX, in bytes: it leads every call identity of [`CALL_ID_BYTES`] and has to leave room for the LinkedId. A
 /// longer one is refused; a host's name used in its place is cut.
 pub const PBX_NAME_BYTES: usize = 24;
-/// Context patterns of one kind. More are refused.
-pub const CONTEXT_PATTERNS: usize = 32;
 /// A dialplan context, in bytes (Asterisk's own limit is 79). A longer pattern is refused.
 pub const CONTEXT_BYTES: usize = 79;
 /// CRMs posted to at once: each has three lanes of its own. More are refused.

@@ -10,8 +10,10 @@ mod secret;
 
 pub use secret::Secret;
 
+use crate::call::classify::Contexts;
 use crate::call::record::{Extension, Number};
-use crate::limits::{CONTEXT_BYTES, PBX_NAME_BYTES};
+use crate::limits::PBX_NAME_BYTES;
+use crate::profile::Profile;
 use crate::text::Text;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -42,7 +44,7 @@ pub struct Pbx {
     /// Leads the identity of every call: letters, digits, `.`, `_`, `-`.
     pub name: Text<PBX_NAME_BYTES>,
     /// The family it belongs to.
-    pub profile: Profile,
+    pub profile: &'static Profile,
     /// Name or address; an IPv6 address without brackets.
     pub host: String,
     /// Port of the manager interface; none: the profile's own ports.
@@ -51,80 +53,8 @@ pub struct Pbx {
     pub username: String,
     /// Its secret.
     pub secret: Secret,
-    /// Corrections of the profile's guess.
+    /// Which contexts calls come from, where the profile's guess is wrong.
     pub contexts: Contexts,
-}
-
-/// A family of exchanges; what each means is told in `profile`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Profile {
-    /// Found out from what the exchange says.
-    #[default]
-    Auto,
-    /// Yeastar S-series, K2, Cloud PBX.
-    YeastarS,
-    /// Yeastar P-series.
-    YeastarP,
-    /// Yeastar MyPBX and U-series.
-    YeastarMypbx,
-    /// Grandstream UCM.
-    GrandstreamUcm,
-    /// OpenVox UC.
-    Openvox,
-    /// FreePBX.
-    Freepbx,
-    /// Issabel.
-    Issabel,
-    /// VitalPBX.
-    Vitalpbx,
-    /// An Asterisk with a dialplan of its own.
-    Asterisk,
-}
-
-impl Profile {
-    /// Every profile with the word that names it in the file.
-    pub const ALL: [(&str, Self); 10] = [
-        ("auto", Self::Auto),
-        ("yeastar-s", Self::YeastarS),
-        ("yeastar-p", Self::YeastarP),
-        ("yeastar-mypbx", Self::YeastarMypbx),
-        ("grandstream-ucm", Self::GrandstreamUcm),
-        ("openvox", Self::Openvox),
-        ("freepbx", Self::Freepbx),
-        ("issabel", Self::Issabel),
-        ("vitalpbx", Self::Vitalpbx),
-        ("asterisk", Self::Asterisk),
-    ];
-
-    /// The word that names it in the file.
-    pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(_, profile)| *profile == self).map_or("auto", |(word, _)| word)
-    }
-}
-
-/// `[pbx.contexts]`: which dialplan contexts calls come from, where the profile's guess is wrong.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Contexts {
-    /// Calls that start here come from outside.
-    pub external: Vec<Pattern>,
-    /// Calls that start here come from employees.
-    pub internal: Vec<Pattern>,
-    /// Channels that start here are nobody's call.
-    pub ignored: Vec<Pattern>,
-}
-
-/// A context's name, or the head of one followed by `*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
-    head: Text<CONTEXT_BYTES>,
-    any_tail: bool,
-}
-
-impl Pattern {
-    /// Whether the pattern covers `context`. Contexts are case-sensitive in Asterisk, and here.
-    pub fn matches(&self, context: &str) -> bool {
-        if self.any_tail { context.starts_with(self.head.as_str()) } else { context == self.head.as_str() }
-    }
 }
 
 /// `[journal]`: the ring on flash.
