@@ -11,9 +11,21 @@ use core::time::Duration;
 /// off: its head is kept, the rest is skipped and `oversize_lines` rises.
 pub const AMI_LINE_BYTES: usize = 64 * 1024;
 
-/// Largest AMI packet kept, in bytes. The reader's buffer never grows past it; the rest of a larger packet is skipped
-/// up to its empty line and `oversize_packets` rises.
+/// Largest AMI packet kept, in bytes. The rest of a larger packet is skipped up to its empty line and
+/// `oversize_packets` rises.
 pub const AMI_PACKET_BYTES: usize = 128 * 1024;
+
+/// Most lines of one AMI packet, empty ones of command output included (the longest packet that is read, the answer to
+/// ListCommands, has about 250). The rest is skipped and `oversize_packets` rises.
+pub const AMI_PACKET_LINES: usize = 4096;
+
+/// What the reader's buffer starts with and shrinks back to, in bytes: one read of a busy PBX. It grows only for a
+/// packet that does not fit.
+pub const AMI_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Room beyond [`AMI_PACKET_BYTES`] in which the rest of an oversize packet is skipped, in bytes. The reader's buffer
+/// never grows past the two together.
+pub const AMI_SKIP_BYTES: usize = 8 * 1024;
 
 // ---- texts of a call ------------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@
 //! (`<unknown>`, `(null)`, `N/A` …) folded to the empty slice. Does not keep anything and does not judge: that is the
 //! tracker's work.
 
+use super::frame::Packet;
+
 /// What a channel-bearing event says about one channel. Absent headers are empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Channel<'a> {
@@ -44,6 +46,60 @@ pub struct Bridge<'a> {
     pub creator: &'a [u8],
 }
 
+/// What a packet turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[allow(clippy::large_enum_variant)] // lives on the stack for one iteration; a box would be an allocation per event
+pub enum Message<'a> {
+    /// The answer to an action.
+    Response(Response<'a>),
+    /// One of the events that tell a call, or an item of a list.
+    Event(Event<'a>),
+    /// Nothing that ringpost reads.
+    Skipped(Skip),
+}
+
+/// Why a packet was skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Skip {
+    /// An event of another name.
+    Event,
+    /// A `VarSet` of another variable.
+    Variable,
+    /// Neither event nor response.
+    Shapeless,
+}
+
+/// The answer to an action. Its other headers are read by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response<'a> {
+    /// `Response`.
+    pub status: Status,
+    /// `ActionID`, empty if it was not sent back.
+    pub action_id: &'a [u8],
+    /// `Message`.
+    pub message: &'a [u8],
+    /// All of it.
+    pub packet: Packet<'a>,
+}
+
+/// The word after `Response:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Status {
+    /// `Success`.
+    Success,
+    /// `Error`.
+    Error,
+    /// `Follows`: old command output.
+    Follows,
+    /// `Goodbye`: the answer to Logoff.
+    Goodbye,
+    /// Any other word: `Events` of old servers has none, vendors have their own.
+    Other,
+}
+
 /// Channel variables that ringpost reads; all other VarSet events are skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -60,11 +116,11 @@ pub enum Variable {
     DialStatus,
     /// `DID`, `FROM_DID`, `__FROM_DID`: the dialled line on trunks that hide it from Exten.
     Did,
-    /// `FORWARDERNAME`, `RINGPOST_CALL`: set by forwards and by ringpost's own Originate.
+    /// `RINGPOST_CALL`: set by ringpost's own Originate.
     RingpostCall,
 }
 
-/// One event that tells a call. `Ch` fields follow Asterisk's names.
+/// One event that tells a call. Built from a packet by [`message`](super::typing::message).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[allow(missing_docs)] // the fields are the protocol's own, named after its headers
