@@ -130,3 +130,39 @@ pub const LOG_LINES: usize = 256;
 pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// A fault that lasts is told again, with its count, after this long.
 pub const REPEATED_FAULT_INTERVAL: Duration = Duration::from_secs(3600);
+
+// ---- delivery -------------------------------------------------------------------------------------------------------
+
+/// Cards of live calls kept for one CRM. A further call gets no card (`cards_dropped` rises); its record is delivered
+/// all the same.
+pub const CARDS: usize = 128;
+/// Finished calls of one CRM in memory at once. The rest waits in the journal and is read when there is room.
+pub const CALLS_IN_HAND: usize = 32;
+/// Recordings of one CRM in memory at once, waiting for their file or their turn. The rest waits in the journal.
+pub const RECORDINGS_IN_HAND: usize = 16;
+/// Finished calls handed to the journal and not yet answered for. At the cap further calls are delivered from memory,
+/// unjournalled, and `unjournalled` rises.
+pub const APPENDS_IN_FLIGHT: usize = 128;
+/// Changes of a card are gathered this long before the second and any later request for it. The first goes at once.
+pub const CARD_DEBOUNCE: Duration = Duration::from_millis(300);
+/// A card that could not be shown within this time of its change is not shown any more.
+pub const CARD_WORTH: Duration = Duration::from_secs(60);
+/// First wait after a failed request; doubled with each further failure in a row.
+pub const BACKOFF_FIRST: Duration = Duration::from_secs(2);
+/// Longest wait after failed requests.
+pub const BACKOFF_LONGEST: Duration = Duration::from_secs(60);
+/// Longest wait of the cards lane, whose work is worth something only now.
+pub const CARD_BACKOFF_LONGEST: Duration = Duration::from_secs(5);
+/// A refused or in-doubt call that keeps failing by itself is tried again after at most this long.
+pub const CALL_RETRY_LONGEST: Duration = Duration::from_secs(15 * 60);
+/// Users and extensions are asked anew after this time.
+pub const USERS_REFRESH: Duration = Duration::from_secs(3600);
+/// The journal is looked through again for recordings that were put back this long after the last look.
+pub const RECORDINGS_RESCAN: Duration = Duration::from_secs(60);
+/// A recording that is not there this long after its call is asked for by its age: the interval is a quarter of the
+/// age, within these two.
+pub const RECORDING_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15 * 60));
+/// A call that ended this recently goes before the backlog and may show up in the portal's chat.
+pub const FRESH_CALL: Duration = Duration::from_secs(120);
+/// After users could not be read they are asked again after this time.
+pub const USERS_REFRESH_RETRY: Duration = Duration::from_secs(30);

@@ -1,0 +1,191 @@
+//! The cards of live calls at one CRM: who should see what, latest state wins.
+//!
+//! Stands apart from the calls because its rules are the opposite: a card is worth something only now. Bounds:
+//! [`CARDS`] cards; a change that could not be shown within [`CARD_WORTH`] is forgotten. The first announcement of a
+//! call goes at once, later ones are gathered for [`CARD_DEBOUNCE`]. A card in flight holds its call back, so that one
+//! call never has two requests at a time.
+
+use crate::call::live::LiveCall;
+use crate::call::record::CallId;
+use crate::clock::Monotonic;
+use crate::crm::{Shown, Ticket};
+use crate::limits::{CARD_DEBOUNCE, CARD_WORTH, CARDS};
+
+/// What is known of one live call at the CRM.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// The call as it is now.
+    pub call: LiveCall,
+    /// What the CRM knows of it.
+    pub ticket: Ticket,
+    /// Who has it open.
+    pub shown: Shown,
+    /// Over; its record is on the way to the journal.
+    ending: bool,
+    /// The CRM has not seen `call` yet; worth a request from `due` until `changed` + [`CARD_WORTH`].
+    dirty: bool,
+    announced: bool,
+    due: Monotonic,
+    changed: Monotonic,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// Its ticket is not prepared.
+    Fresh,
+    /// Its ticket waits for the mirror.
+    Held,
+    /// It may go.
+    Ready,
+    /// A lane works on it.
+    InFlight,
+}
+
+/// All cards of one CRM.
+#[derive(Debug, Default)]
+pub struct Cards {
+    table: Vec<Card>,
+}
+
+impl Cards {
+    /// A hint. `Err` when the table is full and the call gets no card; `Ok(true)` when it is news.
+    pub fn update(&mut self, call: LiveCall, now: Monotonic) -> Result<bool, Full> {
+        if let Some(card) = self.table.iter_mut().find(|card| card.call.id == call.id) {
+            return Ok(card.update(call, now));
+        }
+        if self.table.len() >= CARDS {
+            return Err(Full);
+        }
+        self.table.push(Card {
+            call,
+            ticket: Ticket::default(),
+            shown: Shown::default(),
+            ending: false,
+            dirty: true,
+            announced: false,
+            due: now,
+            changed: now,
+            progress: Progress::Fresh,
+        });
+        Ok(true)
+    }
+
+    /// A card as an earlier process left it.
+    pub fn restore(&mut self, call: LiveCall, ticket: Ticket, shown: Shown, now: Monotonic) {
+        let id = call.id.clone();
+        if self.update(call, now) == Ok(true) {
+            if let Some(card) = self.table.iter_mut().find(|card| card.call.id == id) {
+                card.announced = true;
+                card.progress = if ticket.user.is_some() { Progress::Ready } else { Progress::Fresh };
+                (card.ticket, card.shown) = (ticket, shown);
+            }
+        }
+    }
+
+    /// Cards of which the CRM may know, for the mirror.
+    pub fn known(&self) -> impl Iterator<Item = &Card> {
+        self.table.iter().filter(|card| card.progress != Progress::Fresh)
+    }
+
+    /// The next card that is about to be announced for the first time and wants its ticket prepared; it is held until
+    /// [`release`](Self::release).
+    pub fn prepare_next(&mut self, now: Monotonic) -> Option<(&LiveCall, &mut Ticket)> {
+        let card = self.table.iter_mut().find(|card| card.is_due(now) && card.progress == Progress::Fresh)?;
+        card.progress = Progress::Held;
+        Some((&card.call, &mut card.ticket))
+    }
+
+    /// The mirror holds every prepared ticket: held cards may go.
+    pub fn release(&mut self) {
+        for card in self.table.iter_mut().filter(|card| card.progress == Progress::Held) {
+            card.progress = Progress::Ready;
+        }
+    }
+
+    /// The next card to announce; it is in flight until [`landed`](Self::landed).
+    pub fn take_due(&mut self, now: Monotonic) -> Option<&Card> {
+        for card in &mut self.table {
+            if card.dirty && !card.is_in_flight() && now.since(card.changed) > CARD_WORTH {
+                card.dirty = false;
+            }
+        }
+        let card = self
+            .table
+            .iter_mut()
+            .filter(|card| card.is_due(now) && card.progress == Progress::Ready)
+            .min_by_key(|card| card.changed)?;
+        card.dirty = false;
+        card.progress = Progress::InFlight;
+        Some(card)
+    }
+
+    /// An announcement came back. Returns false when the card is gone meanwhile (its call is a fact in hand).
+    pub fn landed(&mut self, id: &CallId, ticket: Ticket, shown: Shown, repeat: bool) -> bool {
+        let Some(card) = self.table.iter_mut().find(|card| card.call.id == *id) else { return false };
+        (card.ticket, card.shown) = (ticket, shown);
+        card.progress = Progress::Ready;
+        card.announced = true;
+        card.dirty |= repeat && !card.ending;
+        true
+    }
+
+    /// The call is over: its ticket as far as known. The card stays until [`take`](Self::take).
+    pub fn end(&mut self, id: &CallId) -> Ticket {
+        let Some(card) = self.table.iter_mut().find(|card| card.call.id == *id) else { return Ticket::default() };
+        card.ending = true;
+        card.dirty = false;
+        let mut ticket = card.ticket.clone();
+        ticket.in_doubt |= card.is_in_flight();
+        ticket
+    }
+
+    /// The call is a fact in hand: its card leaves the table.
+    pub fn take(&mut self, id: &CallId) -> Option<Card> {
+        let at = self.table.iter().position(|card| card.call.id == *id)?;
+        Some(self.table.swap_remove(at))
+    }
+
+    /// The moment of the next due card, if any may go.
+    pub fn next_due(&self) -> Option<Monotonic> {
+        self.table.iter().filter(|c| c.dirty && !c.is_in_flight() && c.progress != Progress::Held).map(|c| c.due).min()
+    }
+
+    /// Cards in the table.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether no call is live.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+}
+
+/// The table of cards is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Card {
+    fn update(&mut self, call: LiveCall, now: Monotonic) -> bool {
+        if self.ending || self.call == call {
+            return false;
+        }
+        self.call = call;
+        self.changed = now;
+        if !self.dirty {
+            self.dirty = true;
+            self.due = if self.announced || self.is_in_flight() { now + CARD_DEBOUNCE } else { now };
+        }
+        true
+    }
+
+    fn is_due(&self, now: Monotonic) -> bool {
+        self.dirty && !self.ending && self.due <= now
+    }
+
+    /// Whether a lane works on it.
+    pub fn is_in_flight(&self) -> bool {
+        self.progress == Progress::InFlight
+    }
+}

@@ -1,0 +1,132 @@
+//! What the schedule and the lanes say to each other: jobs one way, reports back, and verdicts for the journal.
+
+use crate::call::live::LiveCall;
+use crate::call::record::CallRecord;
+use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
+use crate::journal::Seq;
+use std::sync::Arc;
+
+/// One piece of work for a lane.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// Bring the cards of a live call in step.
+    Announce {
+        /// The call as it is now.
+        call: Box<LiveCall>,
+        /// What the CRM knows of it.
+        ticket: Ticket,
+        /// Who has its card open.
+        shown: Shown,
+    },
+    /// Deliver a finished call.
+    Deliver {
+        /// The call.
+        record: Arc<CallRecord>,
+        /// What the CRM knows of it.
+        ticket: Ticket,
+        /// Who has its card open.
+        shown: Shown,
+        /// Just ended, or out of the backlog.
+        freshness: Freshness,
+        /// Ask the CRM first whether it has it.
+        in_doubt: bool,
+    },
+    /// Attach one recording of a delivered call.
+    Attach {
+        /// The call.
+        record: Arc<CallRecord>,
+        /// What the CRM knows of it.
+        ticket: Ticket,
+        /// Which of its recordings.
+        index: usize,
+        /// Ask the CRM first whether it has it.
+        in_doubt: bool,
+    },
+    /// Ask the CRM for its users.
+    Refresh,
+}
+
+impl Job {
+    /// The lane it runs on.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::Announce { .. } => Lane::Cards,
+            Self::Deliver { .. } => Lane::Calls,
+            Self::Attach { .. } | Self::Refresh => Lane::Recordings,
+        }
+    }
+}
+
+/// What came of a job: the outcome, and the ticket and cards as they are after it.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The lane that is free again.
+    pub lane: Lane,
+    /// The answer.
+    pub outcome: Outcome,
+    /// What the CRM knows now.
+    pub ticket: Ticket,
+    /// Who has the card open now.
+    pub shown: Shown,
+}
+
+/// What the journal has to remember about a call for this CRM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The call is at the CRM, confirmed.
+    Delivered,
+    /// Nothing more to do about its recordings.
+    RecordingsDone,
+    /// It will never be accepted; the reason has no secrets.
+    Refused(String),
+}
+
+/// An entry read from the journal.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Its place.
+    pub seq: Seq,
+    /// The call.
+    pub record: CallRecord,
+    /// What the CRM knew when it was written.
+    pub ticket: Ticket,
+}
+
+/// What the schedule wants to read from the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Which entries.
+    pub about: About,
+    /// Cursor; none: from the oldest.
+    pub after: Option<Seq>,
+    /// At most so many.
+    pub max: usize,
+}
+
+/// The two readings of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Calls not delivered yet.
+    Calls,
+    /// Delivered calls whose recordings are open.
+    Recordings,
+}
+
+/// Counters for `status`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Counters {
+    /// Calls delivered and confirmed since the start.
+    pub delivered: u64,
+    /// Recordings attached.
+    pub recordings: u64,
+    /// Recordings given up.
+    pub recordings_given_up: u64,
+    /// Calls refused for ever.
+    pub refused: u64,
+    /// Requests that failed and are repeated.
+    pub retries: u64,
+    /// Answers that were lost and had to be looked up.
+    pub in_doubt: u64,
+    /// Live calls that got no card because too many were live.
+    pub cards_dropped: u64,
+}

@@ -1,0 +1,143 @@
+//! The hand of recordings of one CRM: each goes only after its call, and waits for its file.
+//!
+//! A file may take seconds (mixing) or hours (a share that is away) to appear, so an entry that is not ready is put
+//! back and makes room for others: with a full hand it returns to the journal, which is looked through again every
+//! [`RECORDINGS_RESCAN`]. Bounds: [`RECORDINGS_IN_HAND`].
+
+use super::job::{About, Loaded, Question};
+use crate::call::record::CallRecord;
+use crate::clock::Monotonic;
+use crate::crm::Ticket;
+use crate::journal::Seq;
+use crate::limits::{RECORDING_RETRY, RECORDINGS_IN_HAND, RECORDINGS_RESCAN};
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// A delivered call with recordings to attach.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// Its place in the journal; none: the journal could not take it.
+    pub seq: Option<Seq>,
+    /// The call.
+    pub record: Arc<CallRecord>,
+    /// What the CRM knows of it.
+    pub ticket: Ticket,
+    /// The recording that is next.
+    pub index: usize,
+    /// Ask the CRM first.
+    pub in_doubt: bool,
+    due: Monotonic,
+    in_flight: bool,
+}
+
+impl Pending {
+    /// The recordings of a call that was just delivered.
+    pub fn new(seq: Option<Seq>, record: Arc<CallRecord>, ticket: Ticket, in_doubt: bool, due: Monotonic) -> Self {
+        Self { seq, record, ticket, index: 0, in_doubt, due, in_flight: false }
+    }
+}
+
+/// The hand of one CRM.
+#[derive(Debug, Default)]
+pub struct Recordings {
+    hand: VecDeque<Pending>,
+    cursor: Option<Seq>,
+    asked: bool,
+    /// Nothing more after the cursor: start over at this time.
+    again: Option<Monotonic>,
+}
+
+impl Recordings {
+    /// Takes the recordings of a call, if there is room; otherwise they are read from the journal in their turn.
+    pub fn deal(&mut self, pending: Pending) {
+        if self.hand.len() < RECORDINGS_IN_HAND {
+            self.hand.push_back(pending);
+        }
+    }
+
+    /// What to read from the journal next, if there is room.
+    pub fn question(&mut self, now: Monotonic) -> Option<Question> {
+        let room = RECORDINGS_IN_HAND.saturating_sub(self.hand.len());
+        if self.asked || room < RECORDINGS_IN_HAND / 2 || self.again.is_some_and(|again| now < again) {
+            return None;
+        }
+        if self.again.take().is_some() {
+            self.cursor = None;
+        }
+        self.asked = true;
+        Some(Question { about: About::Recordings, after: self.cursor, max: room })
+    }
+
+    /// The journal's answer to [`question`](Self::question).
+    pub fn loaded(&mut self, entries: Vec<Loaded>, now: Monotonic) {
+        self.asked = false;
+        if entries.is_empty() {
+            self.again = Some(now + RECORDINGS_RESCAN);
+        }
+        for entry in entries {
+            self.cursor = self.cursor.max(Some(entry.seq));
+            if !self.hand.iter().any(|pending| pending.seq == Some(entry.seq)) {
+                self.deal(Pending::new(Some(entry.seq), Arc::new(entry.record), entry.ticket, true, now));
+            }
+        }
+    }
+
+    /// The next recording to attach; it is in flight until [`settle`](Self::settle), [`advance`](Self::advance) or
+    /// [`put_back`](Self::put_back).
+    pub fn take_due(&mut self, now: Monotonic) -> Option<&Pending> {
+        let pending =
+            self.hand.iter_mut().filter(|pending| !pending.in_flight && pending.due <= now).min_by_key(|p| p.seq)?;
+        pending.in_flight = true;
+        Some(pending)
+    }
+
+    /// The recording in flight is done with. Returns its entry when that was its last one, which then leaves the hand.
+    pub fn advance(&mut self, now: Monotonic) -> Option<Pending> {
+        let at = self.hand.iter().position(|pending| pending.in_flight)?;
+        let pending = self.hand.get_mut(at)?;
+        pending.in_flight = false;
+        pending.index += 1;
+        pending.due = now;
+        if pending.index < pending.record.recordings.len() {
+            return None;
+        }
+        self.hand.remove(at)
+    }
+
+    /// The recording in flight could not be attached yet: it is due again after `wish` or by its age, whichever is
+    /// later.
+    pub fn put_back(&mut self, now: Monotonic, wish: Duration, age: Duration, in_doubt: bool) {
+        let Some(at) = self.hand.iter().position(|pending| pending.in_flight) else { return };
+        let full = self.hand.len() >= RECORDINGS_IN_HAND;
+        if let Some(pending) = self.hand.get_mut(at) {
+            pending.in_flight = false;
+            pending.in_doubt |= in_doubt;
+            pending.due = now + wish.max((age / 4).clamp(RECORDING_RETRY.0, RECORDING_RETRY.1));
+            if full && pending.seq.is_some() && pending.due.since(now) >= RECORDINGS_RESCAN {
+                self.hand.remove(at);
+            }
+        }
+    }
+
+    /// The entry in flight.
+    pub fn in_flight(&self) -> Option<&Pending> {
+        self.hand.iter().find(|pending| pending.in_flight)
+    }
+
+    /// The moment of the next due recording or reading of the journal.
+    pub fn next_due(&self) -> Option<Monotonic> {
+        let recordings = self.hand.iter().filter(|pending| !pending.in_flight).map(|pending| pending.due);
+        recordings.chain(self.again).min()
+    }
+
+    /// Calls in hand whose recordings are open.
+    pub fn len(&self) -> usize {
+        self.hand.len()
+    }
+
+    /// Whether the hand is empty.
+    pub fn is_empty(&self) -> bool {
+        self.hand.is_empty()
+    }
+}

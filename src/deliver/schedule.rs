@@ -1,0 +1,377 @@
+//! The schedule of one CRM: which card, call or recording is due, on which lane, and what an outcome means for it.
+//!
+//! An engine: hints, facts and reports in; jobs, verdicts and questions to the journal out; `now` as an argument. Three
+//! lanes work side by side, one job each: cards never wait behind calls, calls never behind uploads. Bounds: those of
+//! its three tables and one verdict per fact in hand. Does not know what a CRM's requests look like and keeps nothing
+//! that must outlive the process.
+//!
+//! What an outcome does:
+//!
+//! | outcome | a card | a call | a recording |
+//! | --- | --- | --- | --- |
+//! | done | in step | verdict *delivered* | next one, or verdict *recordings done* |
+//! | retry | again after a short back-off, while it is worth it | again, the whole portal backs off | again by its age |
+//! | in doubt | its ticket is in doubt | looked up before it is repeated | looked up before it is repeated |
+//! | suspend | the whole portal waits | the whole portal waits | the whole portal waits |
+//! | refused | no card | verdict *refused* | next one, or verdict *recordings done* |
+
+use super::backoff::Backoff;
+use super::calls::{Calls, Fact};
+use super::cards::{Card, Cards};
+use super::job::{About, Counters, Job, Loaded, Question, Report, Verdict};
+use super::recordings::{Pending, Recordings};
+use crate::call::live::LiveCall;
+use crate::call::record::{CallId, CallRecord};
+use crate::clock::{Monotonic, Stamp};
+use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
+use crate::journal::Seq;
+use crate::limits::{CARD_BACKOFF_LONGEST, FRESH_CALL, USERS_REFRESH, USERS_REFRESH_RETRY};
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// What the user decided, and where this process begins in the journal.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Recordings are attached (a source is configured).
+    pub recordings: bool,
+    /// A recording that is not there this long after its call is given up.
+    pub recording_give_up: Duration,
+    /// Entries before this one were written by an earlier process: whether they were delivered is in doubt.
+    pub first_own: Seq,
+}
+
+/// The schedule of one CRM.
+#[derive(Debug)]
+pub struct Schedule {
+    policy: Policy,
+    cards: Cards,
+    calls: Calls,
+    recordings: Recordings,
+    /// What the cards lane works on; the other lanes' work is marked in their hands.
+    card_in_flight: Option<CallId>,
+    busy: [bool; 3],
+    portal: Backoff,
+    card_backoff: Backoff,
+    suspended: Monotonic,
+    refresh: Option<Monotonic>,
+    verdicts: VecDeque<(Seq, Verdict)>,
+    fault: Option<String>,
+    counters: Counters,
+}
+
+impl Schedule {
+    /// An empty schedule; `seed` makes its jitter repeatable.
+    pub fn new(policy: Policy, seed: u64) -> Self {
+        Self {
+            policy,
+            cards: Cards::default(),
+            calls: Calls::new(policy.first_own),
+            recordings: Recordings::default(),
+            card_in_flight: None,
+            busy: [false; 3],
+            portal: Backoff::new(seed),
+            card_backoff: Backoff::capped(seed ^ 1, CARD_BACKOFF_LONGEST),
+            suspended: Monotonic::default(),
+            refresh: Some(Monotonic::default()),
+            verdicts: VecDeque::new(),
+            fault: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// A hint. Returns whether it is news for the cards.
+    pub fn live(&mut self, call: LiveCall, now: Monotonic) -> bool {
+        self.cards.update(call, now).unwrap_or_else(|_| {
+            self.counters.cards_dropped += 1;
+            false
+        })
+    }
+
+    /// The cards, to prepare, hold, release and restore them around the mirror.
+    pub fn cards(&mut self) -> &mut Cards {
+        &mut self.cards
+    }
+
+    /// The cards, to look at.
+    pub fn known_cards(&self) -> impl Iterator<Item = &Card> {
+        self.cards.known()
+    }
+
+    /// The call is over: what the CRM knows of it, for the journal. Its card waits for [`appended`](Self::appended).
+    pub fn finished(&mut self, id: &CallId) -> Ticket {
+        self.cards.end(id)
+    }
+
+    /// The call turned out to be part of another one: its card goes and no record follows.
+    pub fn joined(&mut self, younger: &CallId) {
+        self.cards.take(younger);
+    }
+
+    /// The journal has the call; without `seq` it could not take it and the call is delivered from memory.
+    pub fn appended(&mut self, seq: Option<Seq>, record: Arc<CallRecord>, ticket: Ticket) {
+        let fact = match self.cards.take(&record.id) {
+            Some(card) => {
+                let in_flight = card.is_in_flight();
+                Fact::fresh(seq, record, card.ticket, card.shown, in_flight)
+            }
+            None => Fact::fresh(seq, record, ticket, Shown::default(), false),
+        };
+        self.calls.deal(fact);
+    }
+
+    /// What to read from the journal, one question at a time.
+    pub fn question(&mut self, now: Monotonic) -> Option<Question> {
+        let calls = self.calls.question();
+        calls.or_else(|| self.policy.recordings.then(|| self.recordings.question(now)).flatten())
+    }
+
+    /// The journal's answer to a [`question`](Self::question).
+    pub fn loaded(&mut self, about: About, entries: Vec<Loaded>, now: Monotonic) {
+        match about {
+            About::Calls => self.calls.loaded(entries),
+            About::Recordings => self.recordings.loaded(entries, now),
+        }
+    }
+
+    /// The next job for a free lane; the lane is busy until its [`report`](Self::report).
+    pub fn poll_job(&mut self, now: Stamp) -> Option<Job> {
+        if now.mono < self.suspended {
+            return None;
+        }
+        let job = self.card_job(now.mono).or_else(|| self.call_job(now)).or_else(|| self.recording_job(now.mono))?;
+        if let Some(busy) = self.busy.get_mut(job.lane() as usize) {
+            *busy = true;
+        }
+        Some(job)
+    }
+
+    /// A lane is done with its job.
+    pub fn report(&mut self, report: Report, now: Stamp) {
+        if let Some(busy) = self.busy.get_mut(report.lane as usize) {
+            *busy = false;
+        }
+        self.note_fault(&report.outcome, now.mono);
+        match report.lane {
+            Lane::Cards => self.card_reported(report, now.mono),
+            Lane::Calls => self.call_reported(report, now),
+            Lane::Recordings if self.refreshing() => self.refresh_reported(&report.outcome, now.mono),
+            Lane::Recordings => self.recording_reported(report, now),
+        }
+    }
+
+    /// The next verdict for the journal.
+    pub fn poll_verdict(&mut self) -> Option<(Seq, Verdict)> {
+        self.verdicts.pop_front()
+    }
+
+    /// When something becomes due by itself.
+    pub fn poll_timeout(&self) -> Option<Monotonic> {
+        let free = |lane: Lane| !self.is_busy(lane);
+        let cards = self.cards.next_due().filter(|_| free(Lane::Cards)).map(|t| t.max(self.card_backoff.until()));
+        let calls = self.calls.next_due().filter(|_| free(Lane::Calls)).map(|t| t.max(self.portal.until()));
+        let recordings = self.recordings.next_due().into_iter().chain(self.refresh).min();
+        let recordings = recordings.filter(|_| free(Lane::Recordings)).map(|t| t.max(self.portal.until()));
+        [cards, calls, recordings].into_iter().flatten().min().map(|t| t.max(self.suspended))
+    }
+
+    /// The network came back (or the user says so): everything that waits is tried now.
+    pub fn kick(&mut self) {
+        self.portal.succeeded();
+        self.card_backoff.succeeded();
+        self.suspended = Monotonic::default();
+    }
+
+    /// Counters for `status`.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// What is wrong with the CRM now; none after a request that worked.
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    /// Whether every call in hand is delivered and no lane is at work.
+    pub fn is_idle(&self) -> bool {
+        self.calls.is_empty() && !self.busy.contains(&true)
+    }
+
+    fn is_busy(&self, lane: Lane) -> bool {
+        self.busy.get(lane as usize).copied().unwrap_or(true)
+    }
+
+    fn card_job(&mut self, now: Monotonic) -> Option<Job> {
+        if self.is_busy(Lane::Cards) || now < self.card_backoff.until() {
+            return None;
+        }
+        let card = self.cards.take_due(now)?;
+        self.card_in_flight = Some(card.call.id.clone());
+        Some(Job::Announce {
+            call: Box::new(card.call.clone()),
+            ticket: card.ticket.clone(),
+            shown: card.shown.clone(),
+        })
+    }
+
+    fn call_job(&mut self, now: Stamp) -> Option<Job> {
+        if self.is_busy(Lane::Calls) || now.mono < self.portal.until() {
+            return None;
+        }
+        let fact = self.calls.take_due(now.mono, |fact| is_fresh(fact, now))?;
+        Some(Job::Deliver {
+            record: Arc::clone(&fact.record),
+            ticket: fact.ticket.clone(),
+            shown: fact.shown.clone(),
+            freshness: if is_fresh(fact, now) { Freshness::Fresh } else { Freshness::Replayed },
+            in_doubt: fact.in_doubt,
+        })
+    }
+
+    fn recording_job(&mut self, now: Monotonic) -> Option<Job> {
+        if self.is_busy(Lane::Recordings) || now < self.portal.until() {
+            return None;
+        }
+        if self.refresh.is_some_and(|due| due <= now) {
+            self.refresh = None;
+            return Some(Job::Refresh);
+        }
+        let pending = self.recordings.take_due(now)?;
+        Some(Job::Attach {
+            record: Arc::clone(&pending.record),
+            ticket: pending.ticket.clone(),
+            index: pending.index,
+            in_doubt: pending.in_doubt,
+        })
+    }
+
+    fn note_fault(&mut self, outcome: &Outcome, now: Monotonic) {
+        match outcome {
+            Outcome::Done => self.fault = None,
+            Outcome::Retry { why, .. } => {
+                self.counters.retries += 1;
+                self.fault = Some(why.clone());
+            }
+            Outcome::InDoubt { why, .. } => {
+                self.counters.in_doubt += 1;
+                self.fault = Some(why.clone());
+            }
+            Outcome::Suspend { after, why } => {
+                self.suspended = now + *after;
+                self.fault = Some(why.clone());
+            }
+            Outcome::Refused { .. } => {}
+        }
+    }
+
+    fn card_reported(&mut self, report: Report, now: Monotonic) {
+        let repeat = matches!(report.outcome, Outcome::Retry { .. } | Outcome::InDoubt { .. } | Outcome::Suspend { .. });
+        match &report.outcome {
+            Outcome::Done | Outcome::Refused { .. } => self.card_backoff.succeeded(),
+            Outcome::Retry { after, .. } => self.card_backoff.failed(now, *after),
+            Outcome::InDoubt { .. } | Outcome::Suspend { .. } => self.card_backoff.failed(now, None),
+        }
+        let Some(id) = self.card_in_flight.take() else { return };
+        if !self.cards.landed(&id, report.ticket.clone(), report.shown.clone(), repeat) {
+            self.calls.card_landed(&id, report.ticket, report.shown);
+        }
+    }
+
+    fn call_reported(&mut self, report: Report, now: Stamp) {
+        match report.outcome {
+            Outcome::Done => {
+                self.portal.succeeded();
+                self.delivered(report.ticket, now);
+            }
+            Outcome::Refused { why } => {
+                self.portal.succeeded();
+                self.counters.refused += 1;
+                if let Some(seq) = self.calls.settle().and_then(|fact| fact.seq) {
+                    self.verdicts.push_back((seq, Verdict::Refused(why)));
+                }
+            }
+            Outcome::Retry { after, .. } => {
+                self.portal.failed(now.mono, after);
+                self.calls.put_back(now.mono, Duration::ZERO, report.ticket, report.shown, false);
+            }
+            Outcome::InDoubt { after, .. } => {
+                self.portal.failed(now.mono, None);
+                self.calls.put_back(now.mono, after, report.ticket, report.shown, true);
+            }
+            Outcome::Suspend { .. } => {
+                self.calls.put_back(now.mono, Duration::ZERO, report.ticket, report.shown, false);
+            }
+        }
+    }
+
+    fn delivered(&mut self, ticket: Ticket, now: Stamp) {
+        let Some(fact) = self.calls.settle() else { return };
+        self.counters.delivered += 1;
+        let open = !fact.record.recordings.is_empty() && fact.record.talk_ms > 0;
+        if let Some(seq) = fact.seq {
+            self.verdicts.push_back((seq, Verdict::Delivered));
+            if open && !self.policy.recordings {
+                self.verdicts.push_back((seq, Verdict::RecordingsDone));
+            }
+        }
+        if open && self.policy.recordings {
+            self.recordings.deal(Pending::new(fact.seq, fact.record, ticket, fact.in_doubt, now.mono));
+        }
+    }
+
+    fn refreshing(&self) -> bool {
+        self.refresh.is_none()
+    }
+
+    fn refresh_reported(&mut self, outcome: &Outcome, now: Monotonic) {
+        let wait = if *outcome == Outcome::Done { USERS_REFRESH } else { USERS_REFRESH_RETRY };
+        self.refresh = Some(now + wait);
+    }
+
+    fn recording_reported(&mut self, report: Report, now: Stamp) {
+        match report.outcome {
+            Outcome::Done => {
+                self.counters.recordings += 1;
+                self.recording_settled(now.mono);
+            }
+            Outcome::Refused { .. } => {
+                self.counters.recordings_given_up += 1;
+                self.recording_settled(now.mono);
+            }
+            Outcome::Retry { after, .. } => self.recording_failed(after.unwrap_or_default(), false, now),
+            Outcome::InDoubt { after, .. } => self.recording_failed(after, true, now),
+            Outcome::Suspend { after, .. } => self.recording_failed(after, false, now),
+        }
+    }
+
+    fn recording_settled(&mut self, now: Monotonic) {
+        if let Some(seq) = self.recordings.advance(now).and_then(|done| done.seq) {
+            self.verdicts.push_back((seq, Verdict::RecordingsDone));
+        }
+    }
+
+    fn recording_failed(&mut self, wish: Duration, in_doubt: bool, now: Stamp) {
+        let Some(pending) = self.recordings.in_flight() else { return };
+        let own = pending.seq.is_none_or(|seq| seq >= self.policy.first_own);
+        let age = age(&pending.record, own, now);
+        if age > self.policy.recording_give_up {
+            self.counters.recordings_given_up += 1;
+            self.recording_settled(now.mono);
+        } else {
+            self.recordings.put_back(now.mono, wish, age, in_doubt);
+        }
+    }
+}
+
+/// Time since the call ended; by the monotonic clock if this process saw it, else by the wall clocks of then and now.
+fn age(record: &CallRecord, own: bool, now: Stamp) -> Duration {
+    if own {
+        return now.mono.since(record.ended.mono);
+    }
+    let millis = now.wall.as_millis().saturating_sub(record.ended.wall.as_millis());
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+fn is_fresh(fact: &Fact, now: Stamp) -> bool {
+    age(&fact.record, fact.own, now) <= FRESH_CALL
+}
