@@ -21,6 +21,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crm;
+pub mod deliver;
 pub mod journal;
 pub mod limits;
 pub mod log;

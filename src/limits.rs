@@ -166,3 +166,5 @@ pub const RECORDING_RETRY: (Duration, Duration) = (Duration::from_secs(2), Durat
 pub const FRESH_CALL: Duration = Duration::from_secs(120);
 /// After users could not be read they are asked again after this time.
 pub const USERS_REFRESH_RETRY: Duration = Duration::from_secs(30);
+/// Stack of a lane's thread, in bytes. rustls and ureq want about 100 KiB at the deepest (a handshake); only touched pages cost memory.
+pub const LANE_STACK_BYTES: usize = 256 * 1024;

@@ -38,9 +38,26 @@ pub struct Fact {
 
 impl Fact {
     /// A call that the journal has just answered for.
-    pub fn fresh(seq: Option<Seq>, record: Arc<CallRecord>, ticket: Ticket, shown: Shown, card_in_flight: bool) -> Self {
+    pub fn fresh(
+        seq: Option<Seq>,
+        record: Arc<CallRecord>,
+        ticket: Ticket,
+        shown: Shown,
+        card_in_flight: bool,
+    ) -> Self {
         let due = Monotonic::default();
-        Self { seq, record, ticket, shown, own: true, in_doubt: false, failures: 0, due, in_flight: false, card_in_flight }
+        Self {
+            seq,
+            record,
+            ticket,
+            shown,
+            own: true,
+            in_doubt: false,
+            failures: 0,
+            due,
+            in_flight: false,
+            card_in_flight,
+        }
     }
 
     fn loaded(entry: Loaded, first_own: Seq) -> Self {

@@ -74,13 +74,11 @@ impl Cards {
     /// A card as an earlier process left it.
     pub fn restore(&mut self, call: LiveCall, ticket: Ticket, shown: Shown, now: Monotonic) {
         let id = call.id.clone();
-        if self.update(call, now) == Ok(true) {
-            if let Some(card) = self.table.iter_mut().find(|card| card.call.id == id) {
-                card.announced = true;
-                card.progress = if ticket.user.is_some() { Progress::Ready } else { Progress::Fresh };
-                (card.ticket, card.shown) = (ticket, shown);
-            }
-        }
+        let news = self.update(call, now) == Ok(true);
+        let Some(card) = self.table.iter_mut().find(|card| news && card.call.id == id) else { return };
+        card.announced = true;
+        card.progress = if ticket.user.is_some() { Progress::Ready } else { Progress::Fresh };
+        (card.ticket, card.shown) = (ticket, shown);
     }
 
     /// Cards of which the CRM may know, for the mirror.

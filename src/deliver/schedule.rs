@@ -265,7 +265,8 @@ impl Schedule {
     }
 
     fn card_reported(&mut self, report: Report, now: Monotonic) {
-        let repeat = matches!(report.outcome, Outcome::Retry { .. } | Outcome::InDoubt { .. } | Outcome::Suspend { .. });
+        let repeat =
+            matches!(report.outcome, Outcome::Retry { .. } | Outcome::InDoubt { .. } | Outcome::Suspend { .. });
         match &report.outcome {
             Outcome::Done | Outcome::Refused { .. } => self.card_backoff.succeeded(),
             Outcome::Retry { after, .. } => self.card_backoff.failed(now, *after),
@@ -375,3 +376,6 @@ fn age(record: &CallRecord, own: bool, now: Stamp) -> Duration {
 fn is_fresh(fact: &Fact, now: Stamp) -> bool {
     age(&fact.record, fact.own, now) <= FRESH_CALL
 }
+
+#[cfg(test)]
+mod tests;

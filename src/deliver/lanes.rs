@@ -1,0 +1,114 @@
+//! The threads that run jobs against a CRM's port, one for each lane.
+//!
+//! They stand apart from the schedule because they block: on DNS, TLS, a slow portal, a file on a share. A lane holds one job at a time and answers every job with
+//! exactly one report; a lane whose thread could not be started or died answers nothing and its work waits in the journal. Bounds: one job per
+//! lane on the way in, [`REPORTS`] reports on the way out.
+
+use super::job::{Job, Report};
+use crate::clock;
+use crate::crm::{Lane, Outcome, Port, Shown, Ticket};
+use crate::limits::LANE_STACK_BYTES;
+use crate::recording::{Found, Source};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use tokio::sync::mpsc::Sender;
+
+/// Reports of all lanes of all CRMs that may wait for the hub; a lane waits when it is full.
+pub const REPORTS: usize = 32;
+
+/// The lanes of one CRM.
+#[derive(Debug)]
+pub struct Lanes {
+    senders: [SyncSender<Job>; 3],
+}
+
+impl Lanes {
+    /// Starts the three threads. Reports carry `crm`, the number of this CRM in the configuration.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start(
+        crm: usize,
+        port: Arc<dyn Port>,
+        recordings: Option<Source>,
+        reports: &Sender<(usize, Report)>,
+    ) -> io::Result<Self> {
+        let lane = |lane: Lane| {
+            let worker = Worker { crm, lane, port: Arc::clone(&port), recordings: recordings.clone(), reports: reports.clone() };
+            worker.start()
+        };
+        Ok(Self { senders: [lane(Lane::Cards)?, lane(Lane::Calls)?, lane(Lane::Recordings)?] })
+    }
+
+    /// Hands a job to its lane. Returns the job when the lane is not free or gone.
+    pub fn send(&self, job: Job) -> Result<(), Job> {
+        match self.senders.get(job.lane() as usize) {
+            Some(sender) => sender.try_send(job).map_err(|error| match error {
+                std::sync::mpsc::TrySendError::Full(job) | std::sync::mpsc::TrySendError::Disconnected(job) => job,
+            }),
+            None => Err(job),
+        }
+    }
+}
+
+struct Worker {
+    crm: usize,
+    lane: Lane,
+    port: Arc<dyn Port>,
+    recordings: Option<Source>,
+    reports: Sender<(usize, Report)>,
+}
+
+impl Worker {
+    fn start(self) -> io::Result<SyncSender<Job>> {
+        let (sender, jobs) = sync_channel(1);
+        let name = match self.lane {
+            Lane::Cards => "cards",
+            Lane::Calls => "calls",
+            Lane::Recordings => "recordings",
+        };
+        thread::Builder::new().name(name.to_owned()).stack_size(LANE_STACK_BYTES).spawn(move || self.run(&jobs))?;
+        Ok(sender)
+    }
+
+    /// Ends when the hub lets go of the sender or of the reports.
+    fn run(self, jobs: &Receiver<Job>) {
+        for job in jobs {
+            let report = self.work(job);
+            if self.reports.blocking_send((self.crm, report)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn work(&self, job: Job) -> Report {
+        match job {
+            Job::Announce { call, mut ticket, mut shown } => {
+                let outcome = self.port.announce(&call, &mut ticket, &mut shown);
+                self.report(outcome, ticket, shown)
+            }
+            Job::Deliver { record, mut ticket, mut shown, freshness, in_doubt } => {
+                let outcome = self.port.deliver(&record, &mut ticket, &mut shown, freshness, in_doubt, clock::now());
+                self.report(outcome, ticket, shown)
+            }
+            Job::Attach { record, ticket, index, in_doubt } => {
+                let outcome = match (&self.recordings, record.recordings.get(index)) {
+                    (Some(source), Some(path)) => match source.find(path) {
+                        Found::Ready(file) => self.port.attach(&record, &ticket, &file, in_doubt),
+                        Found::NotYet { after, why } => Outcome::Retry { after: Some(after), why },
+                        Found::Never { why } => Outcome::Refused { why },
+                    },
+                    _ => Outcome::Refused { why: String::from("no source of recordings is configured") },
+                };
+                self.report(outcome, ticket, Shown::default())
+            }
+            Job::Refresh => self.report(self.port.refresh(), Ticket::default(), Shown::default()),
+        }
+    }
+
+    fn report(&self, outcome: Outcome, ticket: Ticket, shown: Shown) -> Report {
+        Report { lane: self.lane, outcome, ticket, shown }
+    }
+}

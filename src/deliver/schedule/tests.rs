@@ -1,0 +1,251 @@
+//! The schedule in virtual time, with a CRM that answers whatever the test says.
+
+use super::*;
+use crate::call::record::{Direction, Disposition, RecordingPath};
+use crate::clock::Wall;
+
+const FIRST_OWN: Seq = Seq(100);
+
+fn at(secs: u64) -> Stamp {
+    let wall = Wall::from_millis(1_795_293_703_000 + i64::try_from(secs).unwrap() * 1000);
+    Stamp { mono: Monotonic::from_millis(1_000_000 + secs * 1000), wall }
+}
+
+fn schedule() -> Schedule {
+    let policy = Policy { recordings: true, recording_give_up: Duration::from_secs(86_400), first_own: FIRST_OWN };
+    let mut schedule = Schedule::new(policy, 1);
+    // The users are read first thing; tests begin after that.
+    assert!(matches!(schedule.poll_job(at(0)), Some(Job::Refresh)));
+    schedule.report(report(Lane::Recordings, Outcome::Done), at(0));
+    schedule
+}
+
+fn live(id: &str, ringing: &[&str]) -> LiveCall {
+    LiveCall {
+        id: CallId::try_from(id).unwrap(),
+        direction: Direction::Inbound,
+        client: "79161234567".try_into().unwrap(),
+        line: "74951110001".try_into().unwrap(),
+        caller: Default::default(),
+        ringing: ringing.iter().map(|e| (*e).try_into().unwrap()).collect(),
+        talking: None,
+        started: at(0),
+    }
+}
+
+fn record(id: &str, ended: Stamp, recordings: &[&str]) -> CallRecord {
+    CallRecord {
+        id: CallId::try_from(id).unwrap(),
+        direction: Direction::Inbound,
+        client: "79161234567".try_into().unwrap(),
+        line: "74951110001".try_into().unwrap(),
+        trunk: Default::default(),
+        caller: Default::default(),
+        rang: Default::default(),
+        answered_by: None,
+        talked_last: None,
+        talks: Default::default(),
+        talk_ms: 5_000,
+        disposition: Disposition::Answered,
+        dial_status: Default::default(),
+        cause: 16,
+        queue: Default::default(),
+        transfers: Default::default(),
+        recordings: recordings.iter().map(|p| RecordingPath::try_from(*p).unwrap()).collect(),
+        voicemail: Default::default(),
+        started: ended,
+        ended,
+        gaps: Default::default(),
+    }
+}
+
+fn report(lane: Lane, outcome: Outcome) -> Report {
+    Report { lane, outcome, ticket: Ticket::default(), shown: Shown::default() }
+}
+
+fn registered() -> Ticket {
+    Ticket { call: "externalCall.1".try_into().unwrap(), user: Some(11), in_doubt: false }
+}
+
+fn retry() -> Outcome {
+    Outcome::Retry { after: None, why: "refused".into() }
+}
+
+fn in_doubt(secs: u64) -> Outcome {
+    Outcome::InDoubt { after: Duration::from_secs(secs), why: "no answer".into() }
+}
+
+/// What the hub does between two jobs: prepare, mirror, release.
+fn prepare(schedule: &mut Schedule, now: Stamp) {
+    while let Some((_, ticket)) = schedule.cards().prepare_next(now.mono) {
+        ticket.user = Some(11);
+    }
+    schedule.cards().release();
+}
+
+#[test]
+fn a_card_goes_only_after_its_ticket_is_mirrored() {
+    let mut schedule = schedule();
+    assert!(schedule.live(live("o-1", &["101"]), at(1).mono));
+    assert!(schedule.poll_job(at(1)).is_none(), "its ticket is not prepared yet");
+    schedule.cards().prepare_next(at(1).mono).unwrap().1.user = Some(11);
+    assert!(schedule.poll_job(at(1)).is_none(), "the mirror does not hold it yet");
+    schedule.cards().release();
+    let Some(Job::Announce { ticket, .. }) = schedule.poll_job(at(1)) else { panic!("no card") };
+    assert_eq!(ticket.user, Some(11));
+}
+
+#[test]
+fn later_changes_of_a_card_are_gathered() {
+    let mut schedule = schedule();
+    schedule.live(live("o-1", &["101"]), at(1).mono);
+    prepare(&mut schedule, at(1));
+    assert!(schedule.poll_job(at(1)).is_some());
+    schedule.report(Report { ticket: registered(), ..report(Lane::Cards, Outcome::Done) }, at(1));
+    schedule.live(live("o-1", &["101", "102"]), at(2).mono);
+    schedule.live(live("o-1", &["102"]), at(2).mono);
+    assert!(schedule.poll_job(at(2)).is_none(), "gathered");
+    assert!(schedule.poll_timeout().unwrap() <= at(3).mono);
+    let Some(Job::Announce { call, ticket, .. }) = schedule.poll_job(at(3)) else { panic!("no card") };
+    assert_eq!(call.ringing, live("o-1", &["102"]).ringing);
+    assert_eq!(ticket, registered());
+    schedule.report(report(Lane::Cards, Outcome::Done), at(3));
+    assert!(schedule.poll_job(at(4)).is_none(), "one request for two changes");
+}
+
+#[test]
+fn a_call_waits_for_its_card_and_takes_over_its_ticket() {
+    let mut schedule = schedule();
+    schedule.live(live("o-1", &["101"]), at(1).mono);
+    prepare(&mut schedule, at(1));
+    assert!(matches!(schedule.poll_job(at(1)), Some(Job::Announce { .. })));
+    let ticket = schedule.finished(&CallId::try_from("o-1").unwrap());
+    assert!(ticket.in_doubt, "the register may have been executed");
+    schedule.appended(Some(Seq(100)), Arc::new(record("o-1", at(2), &[])), ticket);
+    assert!(schedule.poll_job(at(2)).is_none(), "one request at a time for one call");
+    schedule.report(Report { ticket: registered(), ..report(Lane::Cards, Outcome::Done) }, at(3));
+    let Some(Job::Deliver { ticket, in_doubt, freshness, .. }) = schedule.poll_job(at(3)) else { panic!("no call") };
+    assert_eq!((ticket, in_doubt, freshness), (registered(), false, Freshness::Fresh));
+    schedule.report(report(Lane::Calls, Outcome::Done), at(3));
+    assert_eq!(schedule.poll_verdict(), Some((Seq(100), Verdict::Delivered)));
+    assert_eq!(schedule.counters().delivered, 1);
+}
+
+#[test]
+fn a_lost_answer_is_looked_up_after_its_wait_and_never_repeated_blindly() {
+    let mut schedule = schedule();
+    schedule.appended(Some(Seq(100)), Arc::new(record("o-1", at(1), &[])), Ticket::default());
+    assert!(matches!(schedule.poll_job(at(1)), Some(Job::Deliver { in_doubt: false, .. })));
+    schedule.report(report(Lane::Calls, in_doubt(15)), at(2));
+    assert!(schedule.poll_job(at(16)).is_none(), "the first request may still run");
+    assert!(matches!(schedule.poll_job(at(18)), Some(Job::Deliver { in_doubt: true, .. })));
+    schedule.report(report(Lane::Calls, retry()), at(18));
+    assert!(matches!(schedule.poll_job(at(200)), Some(Job::Deliver { in_doubt: true, .. })), "doubt stays");
+}
+
+#[test]
+fn calls_of_an_earlier_process_are_in_doubt() {
+    let mut schedule = schedule();
+    let question = schedule.question(at(0).mono).unwrap();
+    assert_eq!((question.about, question.after), (About::Calls, None));
+    let entry = |seq: u64| Loaded { seq: Seq(seq), record: record("o-1", at(0), &[]), ticket: Ticket::default() };
+    schedule.loaded(About::Calls, vec![entry(7), entry(FIRST_OWN.0)], at(0).mono);
+    // The younger one ended in this process's time, so it is fresh and goes first.
+    assert!(matches!(schedule.poll_job(at(1)), Some(Job::Deliver { .. })));
+    schedule.report(report(Lane::Calls, Outcome::Done), at(1));
+    schedule.poll_job(at(1)).unwrap();
+    schedule.report(report(Lane::Calls, Outcome::Done), at(1));
+    let verdicts: Vec<_> = core::iter::from_fn(|| schedule.poll_verdict()).map(|(seq, _)| seq).collect();
+    assert_eq!(verdicts.len(), 2);
+    assert!(verdicts.contains(&Seq(7)));
+}
+
+#[test]
+fn a_portal_that_is_down_is_asked_less_and_less_and_no_call_is_dropped() {
+    let mut schedule = schedule();
+    for n in 0..200 {
+        schedule.appended(Some(Seq(100 + n)), Arc::new(record(&format!("o-{n}"), at(1), &[])), Ticket::default());
+    }
+    assert!(schedule.calls.len() <= crate::limits::CALLS_IN_HAND, "memory does not grow with the outage");
+    let mut attempts = 0;
+    for second in 1..3600 {
+        while schedule.poll_job(at(second)).is_some() {
+            attempts += 1;
+            schedule.report(report(Lane::Calls, retry()), at(second));
+        }
+    }
+    assert!((60..200).contains(&attempts), "{attempts} attempts in an hour");
+    let question = schedule.question(at(3600).mono);
+    assert!(question.is_none_or(|q| q.about == About::Recordings), "a full hand asks for no more calls");
+}
+
+#[test]
+fn nothing_goes_while_the_portal_is_suspended_and_a_kick_ends_that() {
+    let mut schedule = schedule();
+    schedule.appended(Some(Seq(100)), Arc::new(record("o-1", at(1), &[])), Ticket::default());
+    schedule.poll_job(at(1)).unwrap();
+    let outcome = Outcome::Suspend { after: Duration::from_secs(900), why: "wrong webhook".into() };
+    schedule.report(report(Lane::Calls, outcome), at(1));
+    assert_eq!(schedule.fault(), Some("wrong webhook"));
+    assert!(schedule.poll_job(at(800)).is_none());
+    schedule.kick();
+    assert!(schedule.poll_job(at(800)).is_some());
+}
+
+#[test]
+fn a_recording_follows_its_call_and_is_given_up_in_the_end() {
+    let mut schedule = schedule();
+    schedule.appended(Some(Seq(100)), Arc::new(record("o-1", at(1), &["/a.wav"])), Ticket::default());
+    assert!(matches!(schedule.poll_job(at(1)), Some(Job::Deliver { .. })));
+    assert!(schedule.poll_job(at(1)).is_none(), "not before its call is confirmed");
+    schedule.report(report(Lane::Calls, Outcome::Done), at(1));
+    schedule.poll_verdict().unwrap();
+    let (mut now, mut attempts) = (2, 0);
+    let verdict = loop {
+        match schedule.poll_job(at(now)) {
+            Some(Job::Attach { .. }) => {
+                attempts += 1;
+                schedule.report(report(Lane::Recordings, retry()), at(now));
+            }
+            Some(Job::Refresh) => schedule.report(report(Lane::Recordings, Outcome::Done), at(now)),
+            _ => {}
+        }
+        if let Some(verdict) = schedule.poll_verdict() {
+            break verdict;
+        }
+        now += 1;
+        assert!(now < 100_000, "never given up");
+    };
+    assert_eq!(verdict, (Seq(100), Verdict::RecordingsDone));
+    assert!(now > 86_400 && attempts < 250, "{attempts} attempts in {now} s");
+    assert_eq!(schedule.counters().recordings_given_up, 1);
+}
+
+#[test]
+fn a_refused_call_gets_its_verdict_and_does_not_block_the_next() {
+    let mut schedule = schedule();
+    for n in 0..2 {
+        schedule.appended(Some(Seq(100 + n)), Arc::new(record(&format!("o-{n}"), at(1), &[])), Ticket::default());
+    }
+    schedule.poll_job(at(1)).unwrap();
+    schedule.report(report(Lane::Calls, Outcome::Refused { why: "no such type".into() }), at(1));
+    assert_eq!(schedule.poll_verdict(), Some((Seq(100), Verdict::Refused("no such type".into()))));
+    assert!(matches!(schedule.poll_job(at(1)), Some(Job::Deliver { .. })));
+}
+
+#[test]
+fn a_card_that_could_not_be_shown_in_time_is_forgotten() {
+    let mut schedule = schedule();
+    schedule.live(live("o-1", &["101"]), at(1).mono);
+    prepare(&mut schedule, at(1));
+    schedule.poll_job(at(1)).unwrap();
+    schedule.report(report(Lane::Cards, retry()), at(1));
+    let mut attempts = 0;
+    for second in 2..300 {
+        if schedule.poll_job(at(second)).is_some() {
+            attempts += 1;
+            schedule.report(report(Lane::Cards, retry()), at(second));
+        }
+    }
+    assert!((5..60).contains(&attempts), "{attempts} attempts");
+}
