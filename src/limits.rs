@@ -96,6 +96,64 @@ pub const CRM_CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time allowed for one whole request but uploads. Bitrix24's cloud ends a request at 60 s by itself.
 pub const CRM_REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
 
+/// Time allowed for one request about a card: a card is worth something only while the phone rings. Later the request
+/// counts as in doubt and the next one says what came of it.
+pub const CRM_CARD_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time allowed for resolving a CRM's name.
+pub const CRM_RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a resolved name is believed. The resolver of a small system has no memory of its own.
+pub const CRM_NAME_AGE: Duration = Duration::from_secs(60);
+/// How long a request's body may stand still on its way out. Then the connection is given up (in doubt).
+pub const CRM_STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long an idle connection is kept: shortly less than web servers do (60 to 75 s).
+pub const CRM_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+/// Connections kept open to one CRM: one for each lane. Further ones are closed after their request.
+pub const CRM_CONNECTIONS: usize = 3;
+/// Buffer for each direction of one connection, in bytes: one TLS record. Larger ones would only hold memory.
+pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
+/// Largest head of an answer, in bytes; at most [`HTTP_BUFFER_BYTES`]. A larger one counts as an answer that is too
+/// large (in doubt).
+pub const HTTP_HEAD_BYTES: usize = 12 * 1024;
+/// Largest bundle of trusted roots read, in bytes (Debian's has 220 KiB). A larger one is refused.
+pub const CA_BUNDLE_BYTES: u64 = 1024 * 1024;
+/// Roots taken from one bundle (Debian's has 140). Further ones are not trusted.
+pub const CA_CERTIFICATES: usize = 400;
+
+/// Requests to one CRM in 1000 seconds when there is much to do. Bitrix24 lets 2 a second leak away and counts all
+/// devices behind one address together, so we take three quarters of it. Beyond it requests wait.
+pub const CRM_RATE_PER_1000_SECS: u64 = 1500;
+/// Requests to one CRM in one burst; Bitrix24 blocks at 50.
+pub const CRM_BURST: u32 = 20;
+/// Requests of the burst that finished calls leave to live cards.
+pub const CRM_RESERVE_CALLS: u32 = 8;
+/// Requests of the burst that recordings and lists leave to cards and finished calls.
+pub const CRM_RESERVE_RECORDINGS: u32 = 12;
+/// How long a card waits for its turn. Then it is dropped: the phone has stopped ringing.
+pub const CRM_CARD_PATIENCE: Duration = Duration::from_secs(3);
+/// How long other requests wait for their turn at a time. Then the schedule repeats the work later.
+pub const CRM_PATIENCE: Duration = Duration::from_secs(5);
+/// Longest back-off after the CRM said "too many requests", jitter (up to half) not counted.
+pub const CRM_BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// How long a method rests after "operation time limit" when the CRM does not say.
+pub const CRM_METHOD_BLOCK: Duration = Duration::from_secs(60);
+/// Longest rest of a method, whatever the CRM says: its window is ten minutes, and its clock may be wrong.
+pub const CRM_METHOD_BLOCK_MAX: Duration = Duration::from_secs(600);
+/// Employees of one portal with an extension. Further ones are not known by their extension; `default_user` gets their
+/// calls unless the configuration names them.
+pub const CRM_USERS: usize = 2000;
+/// Pages read of one list (Bitrix24: 50 entries each). Further ones are not read.
+pub const CRM_LIST_PAGES: u32 = 100;
+/// Methods of a CRM blocked at once by its operating time limit. At the cap the whole CRM waits.
+pub const BLOCKED_METHODS: usize = 8;
+
+/// How long a call in doubt waits after a crash before the CRM is asked: the request that the crash cut off may still be
+/// running there.
+pub const AFTER_CRASH: Duration = Duration::from_secs(10);
+/// Largest recording uploaded, in bytes: nine hours of uncompressed telephone speech. A larger one is refused.
+pub const RECORDING_BYTES: u64 = 512 * 1024 * 1024;
+/// Slowest line that recordings are uploaded over, in bytes a second. Below it the upload is given up (in doubt).
+pub const UPLOAD_MIN_BYTES_PER_SEC: u64 = 16 * 1024;
+
 // ---- the configuration file -----------------------------------------------------------------------------------------------------
 
 /// Largest configuration file read, in bytes: a hundred times a full one. A larger one is refused.

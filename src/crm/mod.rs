@@ -6,6 +6,8 @@
 //! AMI.
 
 pub mod bitrix24;
+pub mod bucket;
+pub mod http;
 
 use crate::call::live::LiveCall;
 use crate::call::record::{CallRecord, Extension};
@@ -23,8 +25,12 @@ pub struct Ticket {
     pub call: Text<TICKET_BYTES>,
     /// The user it was registered for. Frozen before the first register is sent: another user would make another call.
     pub user: Option<u32>,
-    /// A register may have been executed without its answer having reached us.
+    /// A register or finish may have been executed without its answer having reached us. Set and cleared by the port; it
+    /// outlives [`Outcome::Retry`] and [`Outcome::Suspend`], so that a later attempt still looks first.
     pub in_doubt: bool,
+    /// How often the CRM failed in the middle of finishing the call, leaving something behind each time.
+    #[serde(default)]
+    pub refusals: u8,
 }
 
 /// The employees that have the card open, as far as we know. Kept in memory only.
@@ -99,8 +105,10 @@ pub trait Port: Send + Sync {
     fn prepare(&self, call: &LiveCall, ticket: &mut Ticket);
 
     /// Delivers a finished call: registers it unless `ticket` says that was done, closes cards of `shown`, finishes it.
-    /// With `in_doubt` the portal is asked first whether it has the call already. `now` dates a call that was made
-    /// before the clock was set.
+    /// With `in_doubt` (or when the ticket says so) the portal is asked first whether it has the call already. `now`
+    /// dates a call that was made before the clock was set. One call is never in two methods of a port at once. After a
+    /// crash the first attempt of a call in doubt waits [`AFTER_CRASH`](crate::limits::AFTER_CRASH): the request that
+    /// the crash cut off may still be running there.
     fn deliver(
         &self,
         call: &CallRecord,
@@ -123,6 +131,11 @@ pub trait Port: Send + Sync {
     /// Refreshes what is cached (users and their extensions). Called at start, hourly, and when a delivery met an
     /// unknown user.
     fn refresh(&self) -> Outcome;
+
+    /// Whether a delivery met a user whom the cache does not know rightly, so that a refresh is due before its hour.
+    fn wants_refresh(&self) -> bool {
+        false
+    }
 
     /// The user of an extension, if known.
     fn user_of(&self, extension: &Extension) -> Option<u32>;

@@ -1,0 +1,174 @@
+//! One portal on the wire: sends a method's parameters, reads the envelope, minds the limits.
+//!
+//! The thin shell between the pure builders and readers and [`Http`]: it owns the portal's address (which a renaming
+//! changes), the request limit and what the portal said of its methods' time. One request per call, no retries: a
+//! repeated request is somebody else's decision. Never prints the address.
+
+use super::address::Address;
+use super::answer::{ApiError, Good, Reply, read};
+use super::fault::{Fault, Kind};
+use super::method::{Method, UPLOAD};
+use crate::clock;
+use crate::crm::bucket::Gate;
+use crate::crm::http::{Allowance, Answer, Http, HttpFault, Upload};
+use crate::crm::{Lane, Outcome};
+use crate::limits::{
+    BLOCKED_METHODS, CRM_ANSWER_BYTES, CRM_CARD_TIMEOUT, CRM_METHOD_BLOCK, CRM_METHOD_BLOCK_MAX, CRM_REQUEST_TIMEOUT,
+};
+use core::time::Duration;
+use heapless::Vec;
+use serde::Deserialize;
+use serde_json::Value;
+use std::io::Read;
+use std::sync::{Mutex, PoisonError, RwLock};
+
+/// A portal.
+#[derive(Debug)]
+pub(super) struct Api {
+    http: Http,
+    address: RwLock<Address>,
+    gate: Gate,
+    resets: Mutex<Vec<(Method, u64), BLOCKED_METHODS>>,
+}
+
+impl Api {
+    pub(super) fn new(http: Http, address: Address) -> Self {
+        Self { http, address: RwLock::new(address), gate: Gate::default(), resets: Mutex::default() }
+    }
+
+    /// Calls `method`.
+    pub(super) fn call<T>(&self, lane: Lane, method: Method, params: &Value) -> Result<Good<T>, Fault>
+    where
+        T: for<'de> Deserialize<'de>,
+    {
+        let body = serde_json::to_vec(params).unwrap_or_default();
+        let time = if lane == Lane::Cards { CRM_CARD_TIMEOUT } else { CRM_REQUEST_TIMEOUT };
+        let allowance = Allowance { time, answer: CRM_ANSWER_BYTES };
+        self.enter(lane, method)?;
+        let address = self.address();
+        let answer = self.http.post_json(&address.method(method), &body, allowance).map_err(Fault::Http)?;
+        let answer = if (300..400).contains(&answer.status) {
+            let moved = self.follow(&address, method, &answer)?;
+            self.enter(lane, method)?;
+            self.http.post_json(&moved.method(method), &body, allowance).map_err(Fault::Http)?
+        } else {
+            answer
+        };
+        self.judge(method, &answer)
+    }
+
+    /// Uploads to `url`, which must lead to this portal.
+    pub(super) fn upload<T, R>(&self, url: &str, upload: Upload<R>, time: Duration) -> Result<Good<T>, Fault>
+    where
+        T: for<'de> Deserialize<'de>,
+        R: Read,
+    {
+        if !self.address().leads_home(url) {
+            let text = "the portal wants the recording elsewhere than at itself".to_owned();
+            return Err(Fault::Api { kind: Kind::Permanent, text, wait: None });
+        }
+        self.enter(Lane::Recordings, UPLOAD)?;
+        let allowance = Allowance { time, answer: CRM_ANSWER_BYTES };
+        let answer = self.http.post_upload(url, upload, allowance).map_err(Fault::Http)?;
+        self.judge(UPLOAD, &answer)
+    }
+
+    /// The schedule's word for a fault of `method`.
+    pub(super) fn outcome(&self, fault: Fault, method: Method) -> Outcome {
+        fault.outcome(self.address().host(), method)
+    }
+
+    /// The portal's host, as it may be printed.
+    pub(super) fn host(&self) -> String {
+        self.address().host().to_owned()
+    }
+
+    fn address(&self) -> Address {
+        self.address.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn enter(&self, lane: Lane, method: Method) -> Result<(), Fault> {
+        if !clock::now().wall.is_plausible() {
+            return Err(Fault::Clock);
+        }
+        self.gate.pass(lane, method).map_err(Fault::Held)
+    }
+
+    fn follow(&self, address: &Address, method: Method, answer: &Answer) -> Result<Address, Fault> {
+        let location = answer.location.as_deref().unwrap_or_default();
+        let Some(moved) = address.moved(location, method) else {
+            let host = location.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '@']).next());
+            return Err(Fault::Moved(address.masked(host.unwrap_or("another page"))));
+        };
+        log::warn!("{} is now {}: put its new address into webhook", address.host(), moved.host());
+        *self.address.write().unwrap_or_else(PoisonError::into_inner) = moved.clone();
+        Ok(moved)
+    }
+
+    fn judge<T>(&self, method: Method, answer: &Answer) -> Result<Good<T>, Fault>
+    where
+        T: for<'de> Deserialize<'de>,
+    {
+        match read::<T>(&answer.body) {
+            Reply::Good(good) if answer.status < 300 => {
+                self.went_well(method, good.reset_at);
+                Ok(good)
+            }
+            Reply::Error(error) => Err(self.refused(method, answer, &error)),
+            // Nothing in front of the portal lets a request through and answers 429.
+            _ if answer.status == 429 => Err(self.refused(method, answer, &ApiError::default())),
+            _ => Err(Fault::Page(answer.status)),
+        }
+    }
+
+    fn went_well(&self, method: Method, reset_at: Option<u64>) {
+        let now = clock::now().mono;
+        self.gate.with(|bucket| bucket.went_well(now));
+        let Some(reset_at) = reset_at else { return };
+        let mut resets = self.resets.lock().unwrap_or_else(PoisonError::into_inner);
+        match resets.iter_mut().find(|(name, _)| *name == method) {
+            Some((_, at)) => *at = reset_at,
+            // A method beyond the cap waits the fixed time when it is blocked.
+            None => resets.push((method, reset_at)).unwrap_or_default(),
+        }
+    }
+
+    fn refused(&self, method: Method, answer: &Answer, error: &ApiError) -> Fault {
+        let kind = Kind::of(answer.status, error);
+        let now = clock::now().mono;
+        let wait = match kind {
+            Kind::TooFast => {
+                let jitter = fastrand::u8(..);
+                self.gate.with(|bucket| bucket.too_fast(answer.retry_after, jitter, now));
+                self.gate.with(|bucket| bucket.closed_for(now))
+            }
+            Kind::MethodBlocked => {
+                let wait = self.reset_in(method, error.reset_at).max(answer.retry_after.unwrap_or_default());
+                self.gate.with(|bucket| bucket.block(method, wait, now));
+                Some(wait)
+            }
+            _ => answer.retry_after,
+        };
+        let text = match (error.code.is_empty(), error.text.is_empty()) {
+            (false, false) => format!("{}: {}", error.code, error.text),
+            (false, true) => error.code.clone(),
+            _ => error.text.clone(),
+        };
+        Fault::Api { kind, text: self.address().masked(&text), wait }
+    }
+
+    /// How long until the portal releases some of the method's time.
+    fn reset_in(&self, method: Method, told: Option<u64>) -> Duration {
+        let resets = self.resets.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = resets.iter().find(|(name, _)| *name == method).map(|(_, at)| *at);
+        let now = u64::try_from(clock::now().wall.as_millis() / 1000).unwrap_or(0);
+        let secs = told.or(known).map(|at| at.saturating_sub(now)).filter(|secs| *secs > 0);
+        secs.map_or(CRM_METHOD_BLOCK, |secs| Duration::from_secs(secs).min(CRM_METHOD_BLOCK_MAX))
+    }
+}
+
+impl From<HttpFault> for Fault {
+    fn from(fault: HttpFault) -> Self {
+        Self::Http(fault)
+    }
+}

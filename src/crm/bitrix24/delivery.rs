@@ -1,0 +1,268 @@
+//! A finished call's way into the portal: look if in doubt, register unless that was done, finish.
+//!
+//! Stands alone because it is the recovery table: what is known of a call (its ticket) and what the portal says decide
+//! together whether something is repeated. Rules: nothing that may have run is repeated before the statistics were
+//! asked; `finish` of a call that "is not found" means finished, never registered or purged, so the statistics decide
+//! that too; a user who left is replaced by `default_user` once. Bounds: at most eight requests for one attempt.
+
+use super::answer::{List, Object, Registered, Scalar, Statistic};
+use super::fault::{self, Fault, Kind};
+use super::request::{Facts, Finish};
+use super::{Bitrix24, cards, method, reason, request, status_code};
+use crate::call::record::{CallRecord, Disposition};
+use crate::clock::Stamp;
+use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
+use core::time::Duration;
+
+/// How long a call waits for the clock to be set.
+const CLOCK_WAIT: Duration = Duration::from_secs(30);
+/// How long a call in doubt waits when the portal will not let us look.
+const BLIND_WAIT: Duration = Duration::from_secs(30 * 60);
+/// After that many database errors a call is given to the operator: each attempt leaves another activity.
+const DATABASE_ERRORS: u8 = 3;
+
+/// One attempt to deliver one call.
+pub(super) struct Delivery<'a> {
+    pub(super) portal: &'a Bitrix24,
+    pub(super) call: &'a CallRecord,
+    pub(super) freshness: Freshness,
+    facts: Facts,
+}
+
+impl<'a> Delivery<'a> {
+    /// Dates the call; an outcome when that cannot be done yet.
+    pub(super) fn new(
+        portal: &'a Bitrix24,
+        call: &'a CallRecord,
+        freshness: Freshness,
+        now: Stamp,
+    ) -> Result<Self, Outcome> {
+        let started = call.started.date(now).ok_or_else(|| {
+            fault::retry(CLOCK_WAIT, "this machine's clock is not set: the call cannot be dated yet".to_owned())
+        })?;
+        let facts = Facts::of_record(call, started, &portal.settings.anonymous);
+        Ok(Self { portal, call, freshness, facts })
+    }
+
+    /// Runs the attempt.
+    pub(super) fn run(mut self, ticket: &mut Ticket, shown: &mut Shown, in_doubt: bool) -> Outcome {
+        ticket.in_doubt |= in_doubt;
+        let looked = ticket.in_doubt;
+        match self.run_inner(ticket, shown, looked) {
+            Ok(()) => {
+                ticket.in_doubt = false;
+                shown.0.clear();
+                Outcome::Done
+            }
+            Err(outcome) => outcome,
+        }
+    }
+
+    fn run_inner(&mut self, ticket: &mut Ticket, shown: &mut Shown, looked: bool) -> Result<(), Outcome> {
+        if looked {
+            if self.is_finished(ticket)? {
+                return Ok(());
+            }
+            ticket.in_doubt = false;
+        }
+        if ticket.call.is_empty() {
+            self.register(ticket)?;
+        }
+        self.hide_others(ticket, shown);
+        match self.finish(ticket)? {
+            Finished::Yes => Ok(()),
+            Finished::NotFound if looked => self.start_anew(ticket),
+            Finished::NotFound if self.is_finished(ticket)? => Ok(()),
+            Finished::NotFound => {
+                // Not in the statistics either; they may lag behind.
+                ticket.in_doubt = true;
+                Err(fault::doubt(format!("{}: the call is neither live nor in the statistics", self.portal.name)))
+            }
+        }
+    }
+
+    /// Twice neither live nor in the statistics: purged or lost.
+    fn start_anew(&mut self, ticket: &mut Ticket) -> Result<(), Outcome> {
+        ticket.call.clear();
+        self.register(ticket)?;
+        match self.finish(ticket)? {
+            Finished::Yes => Ok(()),
+            Finished::NotFound => {
+                ticket.in_doubt = true;
+                Err(fault::doubt(format!("{}: the call vanished right after it was registered", self.portal.name)))
+            }
+        }
+    }
+
+    /// Asks the statistics, which hold finished calls only. On a hit the ticket gets the portal's name of the call.
+    fn is_finished(&self, ticket: &mut Ticket) -> Result<bool, Outcome> {
+        let mut found = self.look("EXTERNAL_CALL_ID", self.facts.id())?;
+        if found.is_none() && !ticket.call.is_empty() {
+            // Old portals do not keep EXTERNAL_CALL_ID.
+            found = self.look("CALL_ID", &ticket.call)?;
+        }
+        let Some(row) = found else { return Ok(false) };
+        if let Ok(call) = row.call_id.text().try_into() {
+            ticket.call = call;
+        }
+        Ok(true)
+    }
+
+    fn look(&self, key: &str, value: &str) -> Result<Option<Statistic>, Outcome> {
+        self.portal.statistic(Lane::Calls, key, value).map_err(|fault| self.portal.blind(fault, BLIND_WAIT))
+    }
+
+    fn register(&mut self, ticket: &mut Ticket) -> Result<(), Outcome> {
+        let portal = self.portal;
+        let create = cards::creates(portal.settings.create, self.call.direction);
+        for _ in 0..3 {
+            let user = *ticket.user.get_or_insert_with(|| self.first_user());
+            let params = request::register(&self.facts, user, false, create);
+            match portal.api.call::<Object<Registered>>(Lane::Calls, method::REGISTER, &params) {
+                Ok(good) => return portal.keep_ticket(good.result, ticket),
+                Err(fault) => match fault.kind() {
+                    Some(Kind::UserInactive | Kind::UserUnknown) if user != portal.settings.default_user => {
+                        portal.users.mark_stale();
+                        ticket.user = Some(portal.settings.default_user);
+                    }
+                    Some(Kind::BadPhone) if self.facts.hide_phone(&portal.settings.anonymous) => {}
+                    _ => return Err(portal.failed(fault, method::REGISTER, ticket)),
+                },
+            }
+        }
+        Err(fault::retry(BLIND_WAIT, format!("{}: no user can be registered for", portal.name)))
+    }
+
+    /// Closes the card of all but the one who finishes, whose card `finish` closes. A hint: losing it does no harm.
+    fn hide_others(&self, ticket: &Ticket, shown: &mut Shown) {
+        let finisher = self.last_user(ticket);
+        let others: cards::Party = shown.0.iter().copied().filter(|user| *user != finisher).collect();
+        if !others.is_empty() && self.freshness == Freshness::Fresh {
+            let params = request::cards(&ticket.call, &others);
+            let _ = self.portal.api.call::<Scalar>(Lane::Cards, method::HIDE, &params);
+        }
+        shown.0.retain(|user| *user == finisher);
+    }
+
+    fn finish(&self, ticket: &mut Ticket) -> Result<Finished, Outcome> {
+        let portal = self.portal;
+        let mut user = self.last_user(ticket);
+        let mut gone = None;
+        loop {
+            let params = request::finish(&ticket.call, &self.finish_of(user, gone, ticket));
+            let fault = match portal.api.call::<Scalar>(Lane::Calls, method::FINISH, &params) {
+                Ok(_) => return Ok(Finished::Yes),
+                Err(fault) => fault,
+            };
+            match fault.kind() {
+                Some(Kind::CallNotFound) => return Ok(Finished::NotFound),
+                Some(Kind::UserInactive | Kind::UserUnknown) if user != portal.settings.default_user => {
+                    portal.users.mark_stale();
+                    gone = Some(user);
+                    user = portal.settings.default_user;
+                }
+                Some(Kind::Database) => return Err(database_error(portal, fault, ticket)),
+                _ => return Err(portal.failed(fault, method::FINISH, ticket)),
+            }
+        }
+    }
+
+    fn finish_of(&self, user: u32, gone: Option<u32>, ticket: &Ticket) -> Finish {
+        // After a database error only what must be said is said: an odd text may have been the reason.
+        let reason = if ticket.refusals > 0 { String::new() } else { reason::of(self.call, gone) };
+        Finish {
+            user,
+            secs: talk_secs(self.call),
+            status: status_code::of(self.call),
+            chat: self.freshness == Freshness::Fresh,
+            reason,
+        }
+    }
+
+    /// Whom a call is registered for that was not announced.
+    fn first_user(&self) -> u32 {
+        let call = self.call;
+        let rang = call.rang.iter().map(|rang| &rang.extension);
+        let mut party = call.talked_last.iter().chain(rang).chain(std::iter::once(&call.caller));
+        party.find_map(|extension| self.portal.users.of(extension)).unwrap_or(self.portal.settings.default_user)
+    }
+
+    /// Who finishes it: who talked last, else the one it was registered for.
+    fn last_user(&self, ticket: &Ticket) -> u32 {
+        let last = self.call.talked_last.as_ref().and_then(|extension| self.portal.users.of(extension));
+        last.or(ticket.user).unwrap_or(self.portal.settings.default_user)
+    }
+}
+
+/// What `finish` came to.
+enum Finished {
+    Yes,
+    /// "Call is not found".
+    NotFound,
+}
+
+/// Talk time in whole seconds. An answered call has at least one: with 0 the portal counts it as failed.
+fn talk_secs(call: &CallRecord) -> u32 {
+    let secs = call.talk_ms.saturating_add(500) / 1000;
+    if call.disposition == Disposition::Answered { secs.max(1) } else { 0 }
+}
+
+/// The row may be there, an activity certainly is: look, and do not go on for ever.
+fn database_error(portal: &Bitrix24, fault: Fault, ticket: &mut Ticket) -> Outcome {
+    ticket.refusals = ticket.refusals.saturating_add(1);
+    let outcome = portal.failed(fault, method::FINISH, ticket);
+    match outcome {
+        Outcome::InDoubt { why, .. } if ticket.refusals >= DATABASE_ERRORS => Outcome::Refused { why },
+        outcome => outcome,
+    }
+}
+
+impl Bitrix24 {
+    /// One finished call by a key of the statistics. A key that the portal does not know gives the whole history, so
+    /// every row is compared.
+    pub(super) fn statistic(&self, lane: Lane, key: &str, value: &str) -> Result<Option<Statistic>, Fault> {
+        let params = request::statistics(key, value);
+        let rows = self.api.call::<List<Object<Statistic>>>(lane, method::STATISTICS, &params)?.result.0;
+        let matches = |row: &Statistic| match key {
+            "CALL_ID" => row.call_id.text() == value,
+            _ => row.external_call_id.text() == value,
+        };
+        Ok(rows.into_iter().filter_map(|row| row.0).find(matches))
+    }
+
+    /// A look-up that failed leaves the call in doubt.
+    pub(super) fn blind(&self, fault: Fault, no_right: Duration) -> Outcome {
+        if fault.kind() == Some(Kind::NoRight) {
+            let why = "a call is in doubt and the webhook's owner may not see the statistics: give him the right \
+                       \"Call statistics: view\" for all calls";
+            return Outcome::InDoubt { after: no_right, why: format!("{}: {why}", self.name) };
+        }
+        match self.api.outcome(fault, method::STATISTICS) {
+            Outcome::Retry { after, why } => Outcome::InDoubt { after: after.unwrap_or_default(), why },
+            Outcome::Refused { why } => Outcome::InDoubt { after: no_right, why },
+            other => other,
+        }
+    }
+
+    /// Takes CALL_ID out of the answer to register. Without one the register is in doubt.
+    pub(super) fn keep_ticket(&self, answer: Object<Registered>, ticket: &mut Ticket) -> Result<(), Outcome> {
+        let registered = answer.0.filter(|registered| !registered.call_id.text().is_empty());
+        let call = registered.as_ref().and_then(|registered| registered.call_id.text().try_into().ok());
+        let Some(call) = call else {
+            ticket.in_doubt = true;
+            return Err(fault::doubt(format!("{}: register answered without a usable CALL_ID", self.name)));
+        };
+        ticket.call = call;
+        let lead = registered.map(|registered| registered.lead_creation_error).unwrap_or_default();
+        if !lead.text().is_empty() {
+            log::info!("{}: no lead was created: {}", self.name, crate::text::bounded::<120>(lead.text().as_bytes()));
+        }
+        Ok(())
+    }
+
+    /// The outcome of a request that changes something; remembers a doubt in the ticket.
+    pub(super) fn failed(&self, fault: Fault, method: method::Method, ticket: &mut Ticket) -> Outcome {
+        ticket.in_doubt |= fault.may_have_run();
+        self.api.outcome(fault, method)
+    }
+}

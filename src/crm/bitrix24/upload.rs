@@ -1,0 +1,130 @@
+//! A recording's way into the portal: ask for an address, stream the file there.
+//!
+//! Upload mode is the only one fit for a router: base64 would hold the file in memory and the URL mode would need the
+//! portal to reach us. The address holds a credential, must lead to the portal itself and is asked for right before it
+//! is used. Bounds: one buffer of [`HTTP_BUFFER_BYTES`](crate::limits::HTTP_BUFFER_BYTES), files up to
+//! [`RECORDING_BYTES`]. Does not judge whether the file is complete (see [`crate::recording`]).
+
+use super::answer::{Object, Scalar, UploadTarget};
+use super::fault::{self, Fault, Kind};
+use super::{Bitrix24, method, request};
+use crate::call::record::CallRecord;
+use crate::crm::http::Upload;
+use crate::crm::{Lane, Outcome, Ticket};
+use crate::limits::{CRM_REQUEST_TIMEOUT, RECORDING_BYTES, UPLOAD_MIN_BYTES_PER_SEC};
+use core::time::Duration;
+use std::fs::File;
+use std::path::Path;
+
+/// When a recording is tried again that the portal or the disk could not take now.
+const LATER: Duration = Duration::from_secs(60);
+
+/// The endings that Bitrix24 takes, with their media types.
+const ENDINGS: [(&str, &str); 2] = [("wav", "audio/wav"), ("mp3", "audio/mpeg")];
+
+impl Bitrix24 {
+    pub(super) fn attach_file(&self, call: &CallRecord, ticket: &Ticket, path: &Path, in_doubt: bool) -> Outcome {
+        match self.try_attach(call, ticket, path, in_doubt) {
+            Ok(()) => Outcome::Done,
+            Err(outcome) => outcome,
+        }
+    }
+
+    fn try_attach(&self, call: &CallRecord, ticket: &Ticket, path: &Path, in_doubt: bool) -> Result<(), Outcome> {
+        if ticket.call.is_empty() {
+            return Err(Outcome::Refused { why: format!("{}: the call was never registered", self.name) });
+        }
+        let (ending, kind) = ending(path)
+            .ok_or_else(|| Outcome::Refused { why: format!("{}: only wav and mp3 recordings are taken", self.name) })?;
+        let (file, bytes) = open(path).map_err(|why| fault::retry(LATER, why))?;
+        if !(1..=RECORDING_BYTES).contains(&bytes) {
+            return Err(Outcome::Refused { why: format!("a recording of {bytes} bytes is not uploaded") });
+        }
+        if in_doubt && self.has_recording(ticket)? {
+            return Ok(());
+        }
+        let name = request::file_name(&call.id, ending);
+        let (url, field) = self.upload_target(ticket, &name)?;
+        let upload = Upload::new(&field, &name, kind, file, bytes);
+        self.api.upload::<Scalar, _>(&url, upload, time_for(bytes)).map_err(|fault| upload_outcome(self, fault))?;
+        Ok(())
+    }
+
+    /// Whether the portal has a recording of the call already; a repeated upload would leave the first on its drive.
+    fn has_recording(&self, ticket: &Ticket) -> Result<bool, Outcome> {
+        let row =
+            self.statistic(Lane::Recordings, "CALL_ID", &ticket.call).map_err(|fault| self.blind(fault, LATER))?;
+        Ok(row.is_some_and(|row| row.record_file_id.id().is_some()))
+    }
+
+    fn upload_target(&self, ticket: &Ticket, name: &str) -> Result<(String, String), Outcome> {
+        let params = request::attach(&ticket.call, name);
+        let answer = self.api.call::<Object<UploadTarget>>(Lane::Recordings, method::ATTACH, &params);
+        let target = answer.map_err(|fault| match fault.kind() {
+            // Only an address was asked for: nothing has happened that could happen twice.
+            _ if fault.may_have_run() => settled(self.api.outcome(fault, method::ATTACH)),
+            _ => self.api.outcome(fault, method::ATTACH),
+        })?;
+        let target = target.result.0.filter(|target| !target.upload_url.text().is_empty());
+        let Some(target) = target else {
+            return Err(fault::retry(LATER, format!("{}: no address for the recording was told", self.name)));
+        };
+        let field = target.field_name.text();
+        let field = if field.is_empty() { "file" } else { field };
+        Ok((target.upload_url.text().to_owned(), field.to_owned()))
+    }
+}
+
+fn upload_outcome(portal: &Bitrix24, fault: Fault) -> Outcome {
+    match fault.kind() {
+        // Signed for a webhook or user that has changed since.
+        Some(Kind::NoRight) => fault::retry(LATER, format!("{}: the upload was not allowed", portal.name)),
+        _ => portal.api.outcome(fault, method::UPLOAD),
+    }
+}
+
+fn settled(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::InDoubt { after, why } => Outcome::Retry { after: Some(after), why },
+        other => other,
+    }
+}
+
+fn ending(path: &Path) -> Option<(&'static str, &'static str)> {
+    let ending = path.extension()?.to_str()?;
+    ENDINGS.into_iter().find(|(known, _)| ending.eq_ignore_ascii_case(known))
+}
+
+fn open(path: &Path) -> Result<(File, u64), String> {
+    let told = |error: std::io::Error| format!("{}: {error}", path.display());
+    let file = File::open(path).map_err(told)?;
+    let facts = file.metadata().map_err(told)?;
+    if !facts.is_file() {
+        return Err(format!("{}: not a regular file", path.display()));
+    }
+    Ok((file, facts.len()))
+}
+
+/// Time for an upload: what the slowest line we put up with needs, and an ordinary request's time on top.
+fn time_for(bytes: u64) -> Duration {
+    CRM_REQUEST_TIMEOUT.saturating_add(Duration::from_secs(bytes / UPLOAD_MIN_BYTES_PER_SEC))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_are_taken_in_any_case_and_sent_in_lower() {
+        assert_eq!(ending(Path::new("/a/b.WAV")).map(|(ending, _)| ending), Some("wav"));
+        assert_eq!(ending(Path::new("/a/b.mp3")), Some(("mp3", "audio/mpeg")));
+        assert_eq!(ending(Path::new("/a/b.gsm")), None);
+        assert_eq!(ending(Path::new("/a/wav")), None);
+    }
+
+    #[test]
+    fn a_large_file_gets_the_time_that_a_slow_line_needs() {
+        assert_eq!(time_for(0), CRM_REQUEST_TIMEOUT);
+        assert!(time_for(100_000_000) > Duration::from_secs(100_000_000 / 16_384));
+    }
+}
