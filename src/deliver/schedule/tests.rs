@@ -64,7 +64,7 @@ fn report(lane: Lane, outcome: Outcome) -> Report {
 }
 
 fn registered() -> Ticket {
-    Ticket { call: "externalCall.1".try_into().unwrap(), user: Some(11), in_doubt: false }
+    Ticket { call: "externalCall.1".try_into().unwrap(), user: Some(11), in_doubt: false, refusals: 0 }
 }
 
 fn retry() -> Outcome {
