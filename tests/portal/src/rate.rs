@@ -28,7 +28,7 @@ impl Bucket {
         let leaked = now.saturating_duration_since(self.at).as_secs_f64() * self.limit.leak_per_second;
         self.level = (self.level - leaked).max(0.0);
         self.at = now;
-        let admitted = self.level < self.limit.blocked_at;
+        let admitted = self.level + 1.0 <= self.limit.blocked_at;
         if admitted {
             self.level += 1.0;
         }
