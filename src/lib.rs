@@ -19,6 +19,7 @@ pub mod ami;
 pub mod call;
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod crm;
 pub mod deliver;

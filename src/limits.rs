@@ -162,11 +162,20 @@ pub const CONFIG_BYTES: u64 = 64 * 1024;
 pub const SECRET_FILE_BYTES: u64 = 1024;
 /// Mistakes and warnings told of one configuration file. Further ones are counted only.
 pub const CONFIG_FINDINGS: usize = 20;
+/// Syntax mistakes told of one configuration file: one slip makes the parser see several. Further ones wait until these
+/// are mended.
+pub const SYNTAX_ERRORS: usize = 3;
 /// Name of a PBX, in bytes: it leads every call identity of [`CALL_ID_BYTES`] and has to leave room for the LinkedId. A
 /// longer one is refused; a host's name used in its place is cut.
 pub const PBX_NAME_BYTES: usize = 24;
 /// A dialplan context, in bytes (Asterisk's own limit is 79). A longer pattern is refused.
 pub const CONTEXT_BYTES: usize = 79;
+/// Smallest journal, in KiB: some two hundred calls. A smaller one is refused.
+pub const JOURNAL_KIB_MIN: u32 = 64;
+/// Largest journal, in KiB: more would not fit a router's flash. A larger one is refused.
+pub const JOURNAL_KIB_MAX: u32 = 16 * 1024;
+/// Longest wait for a recording, in hours. A longer one is refused.
+pub const GIVE_UP_HOURS_MAX: u32 = 720;
 /// CRMs posted to at once: each has three lanes of its own. More are refused.
 pub const CRMS: usize = 4;
 /// Extensions in one CRM's table of users. More are refused.

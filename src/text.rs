@@ -24,6 +24,12 @@ pub fn bounded<const N: usize>(bytes: &[u8]) -> Text<N> {
     text
 }
 
+/// The first `most` bytes of `text`, less where that would cut a character.
+pub fn head(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    end.and_then(|end| text.get(..end)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,6 +38,11 @@ mod tests {
     fn cuts_at_a_character_and_drops_controls() {
         assert_eq!(bounded::<5>("Привет".as_bytes()), "Пр");
         assert_eq!(bounded::<16>(b"a\r\nb\0c"), "abc");
+    }
+
+    #[test]
+    fn heads_end_at_a_character() {
+        assert_eq!((head("жж", 3), head("жж", 4), head("жж", 9), head("ж", 1)), ("ж", "жж", "жж", ""));
     }
 
     #[test]

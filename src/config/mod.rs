@@ -6,8 +6,16 @@
 //! [`CONFIG_FINDINGS`](crate::limits::CONFIG_FINDINGS) told. Looks at the file alone: whether the PBX answers, the
 //! journal lies on flash or the recordings are there is for `doctor`.
 
+mod finding;
+mod load;
+mod read;
+pub mod schema;
 mod secret;
+mod section;
+mod syntax;
 
+pub use finding::{Finding, Severity};
+pub use load::{ConfigError, Content, Loaded, Surroundings, ThisHost, load, parse};
 pub use secret::Secret;
 
 use crate::call::classify::Contexts;
@@ -36,6 +44,17 @@ pub struct Config {
     pub log: Log,
     /// What lives as long as the process.
     pub run: Run,
+}
+
+impl Config {
+    /// Has every secret of the configuration masked in all that is logged from now on.
+    pub fn hide_secrets(&self) {
+        crate::log::hide(&self.pbx.secret);
+        for crm in &self.crm {
+            let CrmKind::Bitrix24(bitrix24) = &crm.kind;
+            crate::log::hide(&bitrix24.webhook);
+        }
+    }
 }
 
 /// `[pbx]`: the telephone exchange.

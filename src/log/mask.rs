@@ -8,6 +8,7 @@
 
 use crate::config::Secret;
 use crate::limits::LOG_LINE_BYTES;
+use crate::text::head;
 use std::sync::{PoisonError, RwLock};
 
 /// What stands for a secret.
@@ -38,7 +39,7 @@ pub fn hide(secret: &Secret) {
 /// [`LOG_LINE_BYTES`](crate::limits::LOG_LINE_BYTES) of it.
 pub fn masked(text: &str) -> String {
     let known = without_hidden(text);
-    let head = known.get(..known.floor_char_boundary(LOG_LINE_BYTES)).unwrap_or(&known);
+    let head = head(&known, LOG_LINE_BYTES);
     let mut shown = escaped(&without_places(head));
     if head.len() < known.len() {
         shown.push('…');

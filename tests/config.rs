@@ -1,0 +1,266 @@
+//! The configuration file as an operator meets it: every example is accepted, every mistake is answered with its place
+//! and its remedy, and the documentation names exactly the keys that exist.
+
+use ringpost::config::schema::{self, Key, Table};
+use ringpost::config::{Config, Content, CrmKind, RecordingSource, ShowCard, Surroundings, WhenFull, parse};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+type Tested = Result<(), Box<dyn std::error::Error>>;
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A host on which `/etc/ringpost` is `tests/config/etc`.
+struct Host(&'static str);
+
+impl Surroundings for Host {
+    fn host_name(&self) -> String {
+        self.0.into()
+    }
+
+    fn read(&self, path: &Path, most: u64) -> io::Result<Content> {
+        if path.ends_with("forbidden") {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
+        let name = path.strip_prefix("/etc/ringpost").map_err(|_| ErrorKind::NotFound)?;
+        let bytes = std::fs::read(here("tests/config/etc").join(name))?;
+        if bytes.len() as u64 > most {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+        Ok(Content { bytes, open_to_others: path.ends_with("open.secret") })
+    }
+}
+
+fn files(folder: &str, ending: &str) -> io::Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(here(folder))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    files.retain(|file| file.extension().is_some_and(|found| found == ending));
+    files.sort();
+    Ok(files)
+}
+
+/// What `check` says of the file: its warnings, or its errors.
+fn judged(text: &[u8], file: &str) -> (Option<Config>, String) {
+    match parse(text, &Host("office-router")) {
+        Ok(loaded) => {
+            let lines: Vec<String> = loaded.warnings.iter().map(|warning| warning.show(file).to_string()).collect();
+            (Some(loaded.config), lines.join("\n"))
+        }
+        Err(error) => (None, error.show(file).to_string()),
+    }
+}
+
+#[test]
+fn every_valid_file_and_the_packaged_example_pass_without_a_word() -> Tested {
+    let mut files = files("tests/config/valid", "toml")?;
+    assert!(!files.is_empty());
+    files.push(here("packaging/ringpost.toml"));
+    for file in files {
+        let (config, said) = judged(&std::fs::read(&file)?, "file");
+        assert!(config.is_some() && said.is_empty(), "{}:\n{said}", file.display());
+    }
+    Ok(())
+}
+
+/// The packaged example with every switched-off line switched on still passes: nobody is led into a mistake.
+#[test]
+fn the_packaged_example_passes_with_everything_switched_on() -> Tested {
+    let text = std::fs::read_to_string(here("packaging/ringpost.toml"))?;
+    let is_setting =
+        |line: &str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let on: Vec<&str> = text
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|setting| is_setting(setting)).unwrap_or(line))
+        .filter(|line| !line.starts_with("secret ="))
+        .collect();
+    let (config, said) = judged(on.join("\n").as_bytes(), "file");
+    let config = config.ok_or(said)?;
+    assert!(config.recordings.is_some() && !config.pbx.contexts.external.is_empty());
+    Ok(())
+}
+
+/// Beside `NAME.toml` lies what `check` says of it, word by word, in `NAME.txt`. To write the texts anew after a
+/// deliberate change, set RINGPOST_BLESS=1 and read the difference.
+#[test]
+fn every_mistake_is_answered_with_place_and_remedy() -> Tested {
+    let mut wrong = Vec::new();
+    for file in files("tests/config/invalid", "toml")? {
+        let name = file.file_name().ok_or("no name")?.to_string_lossy().into_owned();
+        let (config, said) = judged(&std::fs::read(&file)?, &name);
+        assert!(config.is_none(), "{name} was accepted");
+        let expected = file.with_extension("txt");
+        if std::env::var_os("RINGPOST_BLESS").is_some() {
+            std::fs::write(&expected, format!("{said}\n"))?;
+        }
+        if std::fs::read_to_string(&expected)?.trim_end() != said {
+            wrong.push(format!("--- {name}\n{said}"));
+        }
+        assert!(!said.contains("hunter2"), "{name}: a secret is told:\n{said}");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn a_short_file_gets_the_documented_defaults() -> Tested {
+    let (config, said) = judged(&std::fs::read(here("tests/config/valid/short.toml"))?, "file");
+    let config = config.ok_or(said)?;
+    assert_eq!(config.pbx.name, "office-router");
+    assert_eq!((config.pbx.profile.name, config.pbx.port), ("auto", None));
+    assert_eq!(config.journal.path, Path::new("/etc/ringpost/journal"));
+    assert_eq!((config.journal.size_kib, config.journal.when_full), (512, WhenFull::DropOldest));
+    assert_eq!(config.recordings, None);
+    assert_eq!(config.run.state_dir, Path::new("/var/run/ringpost"));
+    assert_eq!(config.log.level, log::LevelFilter::Info);
+    let CrmKind::Bitrix24(bitrix24) = &config.crm.first().ok_or("no crm")?.kind else {
+        return Err("no bitrix24".into());
+    };
+    assert_eq!(bitrix24.show_card, ShowCard::OnRing);
+    assert_eq!(bitrix24.anonymous, "000");
+    Ok(())
+}
+
+#[test]
+fn a_full_file_means_what_it_says() -> Tested {
+    let (config, said) = judged(&std::fs::read(here("tests/config/valid/full.toml"))?, "file");
+    let config = config.ok_or(said)?;
+    assert_eq!(config.pbx.secret.expose(), "s p'e\"c\\tail7");
+    assert_eq!(config.pbx.contexts.external, ["from-pstn*", "from-trunk-mts"]);
+    let recordings = config.recordings.ok_or("no recordings")?;
+    assert_eq!(recordings.source, RecordingSource::Path("/mnt/pbx".into()));
+    assert_eq!((recordings.pbx_path.as_path(), recordings.give_up_hours), (Path::new("/var/monitor"), 12));
+    let CrmKind::Bitrix24(bitrix24) = &config.crm.first().ok_or("no crm")?.kind else {
+        return Err("no bitrix24".into());
+    };
+    assert_eq!(bitrix24.webhook.expose(), "https://127.0.0.1:8443/rest/12/abcdef/");
+    let users: Vec<(&str, u32)> = bitrix24.users.iter().map(|(extension, user)| (extension.as_str(), *user)).collect();
+    assert_eq!(users, [("101", 7), ("2001", 8)]);
+    Ok(())
+}
+
+#[test]
+fn no_secret_shows_in_debug() -> Tested {
+    let (config, said) = judged(&std::fs::read(here("tests/config/valid/full.toml"))?, "file");
+    let debug = format!("{:?}", config.ok_or(said)?);
+    assert!(!debug.contains("tail7") && !debug.contains("abcdef"), "{debug}");
+    Ok(())
+}
+
+#[test]
+fn a_factory_name_and_an_open_secret_file_are_warned_of() -> Tested {
+    let text = std::fs::read_to_string(here("tests/config/valid/short.toml"))?;
+    let text = text.lines().filter(|line| !line.starts_with("secret")).collect::<Vec<_>>().join("\n");
+    let text = text.replace("[pbx]", "[pbx]\nsecret_file = \"/etc/ringpost/open.secret\"");
+    let loaded = parse(text.as_bytes(), &Host("OpenWrt\n")).map_err(|error| error.show("file").to_string())?;
+    assert_eq!(loaded.config.pbx.secret.expose(), "hunter2");
+    let warnings: Vec<&str> = loaded.warnings.iter().map(|warning| warning.what.as_str()).collect();
+    assert_eq!(
+        warnings,
+        [
+            "the PBX is called `OpenWrt` after this host, as many others are",
+            "others on this host can read /etc/ringpost/open.secret",
+        ]
+    );
+    Ok(())
+}
+
+/// Every key of the schema is read: a value of a kind that no key takes is refused for each. So no key is accepted that
+/// does nothing.
+#[test]
+fn every_key_is_read() {
+    for table in schema::TABLES {
+        for key in table.keys {
+            let section = table.title;
+            let head = if section == "[pbx.contexts]" { "[pbx]\n[pbx.contexts]" } else { section };
+            let (_, said) = judged(format!("{head}\n{} = 1979-05-27\n", key.name).as_bytes(), "file");
+            let about = format!("`{}` is a date", key.name);
+            assert!(said.contains(&about), "{section} {}:\n{said}", key.name);
+        }
+    }
+}
+
+/// Editors of another world leave a byte order mark and carriage returns.
+#[test]
+fn a_file_from_windows_is_accepted() -> Tested {
+    let text = std::fs::read_to_string(here("tests/config/valid/full.toml"))?;
+    let (config, said) = judged(format!("\u{feff}{}", text.replace('\n', "\r\n")).as_bytes(), "file");
+    assert!(config.is_some(), "{said}");
+    Ok(())
+}
+
+/// Every head of a full file, and the file with any one byte spoilt, is answered without a panic.
+#[test]
+fn spoilt_files_never_panic() -> Tested {
+    let text = std::fs::read(here("tests/config/valid/full.toml"))?;
+    for at in 0..text.len() {
+        judged(text.get(..at).unwrap_or_default(), "file");
+        for byte in [0, b'"', b'[', b'\n', b'=', 0xff] {
+            let mut spoilt = text.clone();
+            if let Some(place) = spoilt.get_mut(at) {
+                *place = byte;
+            }
+            judged(&spoilt, "file");
+        }
+    }
+    Ok(())
+}
+
+/// The examples that remedies tell are themselves accepted.
+#[test]
+fn every_example_is_accepted() -> Tested {
+    let base = std::fs::read_to_string(here("tests/config/valid/short.toml"))?;
+    for (table, key) in schema::TABLES.iter().flat_map(|table: &&Table| table.keys.iter().map(move |key| (table, *key)))
+    {
+        let Key { name, example, .. } = key;
+        let text = base.lines().filter(|line| !line.starts_with(&format!("{name} = "))).collect::<Vec<_>>().join("\n");
+        let mut text = if *name == "secret_file" { text.replace("secret = ", "# ") } else { text };
+        if !text.contains(table.title) {
+            text += &format!("\n{}", table.title);
+            if *name != "source" && table.title == "[recordings]" {
+                text += "\nsource = \"path:/mnt\"";
+            }
+        }
+        let text = text.replacen(table.title, &format!("{}\n{name} = {example}", table.title), 1);
+        let (config, said) = judged(text.as_bytes(), "file");
+        assert!(config.is_some() && !said.contains("error"), "{name}:\n{said}\n{text}");
+    }
+    Ok(())
+}
+
+fn ringpost(arguments: &[&str]) -> io::Result<(Option<i32>, String, String)> {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_ringpost")).args(arguments).output()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok((output.status.code(), text(&output.stdout), text(&output.stderr)))
+}
+
+#[test]
+fn check_ends_with_0_for_a_good_file_and_tells_what_it_would_do() -> Tested {
+    let file = here("tests/config/valid/short.toml").display().to_string();
+    let (code, out, _) = ringpost(&["check", "-c", &file])?;
+    assert_eq!(code, Some(0));
+    assert!(out.contains("at 192.168.1.10") && out.contains("bitrix24 example.bitrix24.ru"), "{out}");
+    assert!(!out.contains("hunter2"));
+    Ok(())
+}
+
+#[test]
+fn check_ends_with_2_for_a_bad_file_or_none() -> Tested {
+    for name in ["host-with-port", "syntax-no-quotes", "not-there"] {
+        let file = here("tests/config/invalid").join(name).with_extension("toml").display().to_string();
+        let (code, out, err) = ringpost(&["check", "-c", &file])?;
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+        assert!(err.starts_with(&format!("{file}:")), "{err}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2() -> Tested {
+    let (code, _, err) = ringpost(&["chek"])?;
+    assert_eq!((code, err.trim()), (Some(2), "ringpost: no command `chek`: did you mean `check`?"));
+    assert_eq!(ringpost(&["--version"])?.1, format!("ringpost {}\n", env!("CARGO_PKG_VERSION")));
+    Ok(())
+}
