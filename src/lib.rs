@@ -29,4 +29,5 @@ pub mod log;
 pub mod nearest;
 pub mod number;
 pub mod profile;
+pub mod status;
 pub mod text;

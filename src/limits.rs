@@ -235,3 +235,10 @@ pub const FRESH_CALL: Duration = Duration::from_secs(120);
 pub const USERS_REFRESH_RETRY: Duration = Duration::from_secs(30);
 /// Stack of a lane's thread, in bytes. rustls and ureq want about 100 KiB at the deepest (a handshake); only touched pages cost memory.
 pub const LANE_STACK_BYTES: usize = 256 * 1024;
+
+// ---- status ---------------------------------------------------------------------------------------------------------
+
+/// Time a client of the status socket has to take its report. Then it is hung up on.
+pub const STATUS_CLIENT_TIMEOUT: Duration = Duration::from_millis(500);
+/// Largest report that `ringpost status` reads, in bytes. A larger one is no report.
+pub const STATUS_BYTES: u64 = 64 * 1024;

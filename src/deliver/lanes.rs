@@ -1,8 +1,9 @@
 //! The threads that run jobs against a CRM's port, one for each lane.
 //!
-//! They stand apart from the schedule because they block: on DNS, TLS, a slow portal, a file on a share. A lane holds one job at a time and answers every job with
-//! exactly one report; a lane whose thread could not be started or died answers nothing and its work waits in the journal. Bounds: one job per
-//! lane on the way in, [`REPORTS`] reports on the way out.
+//! They stand apart from the schedule because they block: on DNS, TLS, a slow portal, a file on a share. A lane holds
+//! one job at a time and answers every job with exactly one report; a lane whose thread could not be started or died
+//! answers nothing and its work waits in the journal. Bounds: one job per lane on the way in, [`REPORTS`] reports on
+//! the way out.
 
 use super::job::{Job, Report};
 use crate::clock;

@@ -1,0 +1,276 @@
+//! What the running daemon says of itself: one JSON object, through a socket that only writes.
+//!
+//! Stands alone so that the daemon offers no input to attack: whoever connects gets the report and is hung up on;
+//! nothing is read. Bounds: one client at a time, [`STATUS_CLIENT_TIMEOUT`] for it, [`STATUS_BYTES`] on the reading
+//! side. The path is taken over only from a socket; any other file there is left alone. Holds no counters itself: the
+//! hub fills the [`Report`] when somebody asks.
+
+use crate::deliver::job::Counters;
+use crate::limits::{STATUS_BYTES, STATUS_CLIENT_TIMEOUT};
+use core::fmt::{self, Write as _};
+use serde::{Deserialize, Serialize};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixListener;
+
+/// The whole report. New keys may be added; none changes its meaning.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// Version of the daemon.
+    pub version: String,
+    /// Seconds since its start.
+    pub uptime_secs: u64,
+    /// Largest resident memory so far, KiB.
+    pub memory_peak_kib: u64,
+    /// The PBX.
+    pub pbx: Pbx,
+    /// Calls in progress.
+    pub live_calls: usize,
+    /// The journal.
+    pub journal: Journal,
+    /// The CRMs, in the order of the configuration.
+    pub crm: Vec<Crm>,
+    /// The mirror of calls in progress is being kept.
+    pub mirror: bool,
+}
+
+/// The PBX as the link sees it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pbx {
+    /// Its name in the CRM.
+    pub name: String,
+    /// Address.
+    pub address: String,
+    /// Logged in and in step.
+    pub live: bool,
+    /// What is going on, in words.
+    pub state: String,
+    /// What it said of its version.
+    pub server: String,
+    /// AMI events read since the start.
+    pub events: u64,
+    /// Times the link was lost.
+    pub link_losses: u64,
+}
+
+/// The journal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Journal {
+    /// Calls in it.
+    pub calls: u64,
+    /// Calls not delivered everywhere.
+    pub waiting: u64,
+    /// Calls that were lost because it was full.
+    pub dropped: u64,
+    /// Records found damaged when it was opened.
+    pub damaged: u64,
+    /// Bytes written since the start.
+    pub written_bytes: u64,
+    /// Calls delivered from memory because it could not be written.
+    pub unjournalled: u64,
+    /// What is wrong with it; empty: nothing.
+    pub fault: String,
+}
+
+/// One CRM.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Crm {
+    /// Its name.
+    pub name: String,
+    /// Calls of the journal that it has not had.
+    pub waiting: u64,
+    /// Since the start.
+    pub counters: Counters,
+    /// What is wrong with it; empty: nothing.
+    pub fault: String,
+}
+
+/// Where the socket is.
+pub fn socket_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("status.sock")
+}
+
+/// Binds the socket, readable for everyone on the machine who can enter the directory.
+///
+/// # Errors
+/// When something that is no socket is in the way, or the directory cannot be written.
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+        Ok(_) => return Err(io::Error::other("something that is no socket is in the way")),
+        Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+/// Writes `report` to the next client; errors are the client's own affair.
+pub async fn answer(mut client: tokio::net::UnixStream, report: &Report) {
+    let Ok(mut text) = serde_json::to_string(report) else { return };
+    text.push('\n');
+    let _ = tokio::time::timeout(STATUS_CLIENT_TIMEOUT, client.write_all(text.as_bytes())).await;
+}
+
+/// Why there is no report.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StatusError {
+    /// Nobody listens there.
+    NotRunning(PathBuf),
+    /// The socket may not be opened.
+    Denied(PathBuf),
+    /// What came was no report.
+    Unreadable,
+}
+
+impl fmt::Display for StatusError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRunning(path) => write!(
+                f,
+                "no ringpost is running here (nobody answers at {}): start the service, or name its configuration with -c",
+                path.display()
+            ),
+            Self::Denied(path) => {
+                write!(f, "{} may not be opened: run this as root or as ringpost's user", path.display())
+            }
+            Self::Unreadable => write!(f, "what answers is no ringpost of this version: restart the service"),
+        }
+    }
+}
+
+impl std::error::Error for StatusError {}
+
+/// Asks the running daemon.
+///
+/// # Errors
+/// [`StatusError`], whose text tells the remedy.
+pub fn ask(path: &Path) -> Result<Report, StatusError> {
+    let stream = UnixStream::connect(path).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => StatusError::Denied(path.to_owned()),
+        _ => StatusError::NotRunning(path.to_owned()),
+    })?;
+    let _ = stream.set_read_timeout(Some(STATUS_CLIENT_TIMEOUT));
+    let mut text = Vec::new();
+    stream.take(STATUS_BYTES).read_to_end(&mut text).map_err(|_| StatusError::Unreadable)?;
+    serde_json::from_slice(&text).map_err(|_| StatusError::Unreadable)
+}
+
+impl fmt::Display for Report {
+    /// A few lines for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pbx, journal, .. } = self;
+        writeln!(
+            f,
+            "ringpost {}, up {}, memory at most {} KiB",
+            self.version,
+            Span(self.uptime_secs),
+            self.memory_peak_kib
+        )?;
+        writeln!(f, "pbx      {} at {}: {}", pbx.name, pbx.address, pbx.state)?;
+        writeln!(
+            f,
+            "calls    {} in progress, {} events read, link lost {} times",
+            self.live_calls, pbx.events, pbx.link_losses
+        )?;
+        writeln!(
+            f,
+            "journal  {} calls, {} waiting, {} lost when full",
+            journal.calls, journal.waiting, journal.dropped
+        )?;
+        if !journal.fault.is_empty() {
+            writeln!(f, "         {}", journal.fault)?;
+        }
+        if !self.mirror {
+            writeln!(
+                f,
+                "         calls in progress are not kept over a restart: the state directory cannot be written"
+            )?;
+        }
+        for crm in &self.crm {
+            f.write_char('\n')?;
+            write!(f, "{crm}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Crm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counters { delivered, recordings, refused, retries, .. } = self.counters;
+        writeln!(f, "{}: {} calls waiting", self.name, self.waiting)?;
+        writeln!(f, "         {delivered} delivered, {recordings} recordings, {refused} refused, {retries} repeated")?;
+        match self.fault.as_str() {
+            "" => Ok(()),
+            fault => writeln!(f, "         {fault}"),
+        }
+    }
+}
+
+/// Seconds in the largest two units.
+struct Span(u64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, hours, minutes) = (self.0 / 86_400, self.0 / 3600 % 24, self.0 / 60 % 60);
+        match (days, hours, minutes) {
+            (0, 0, _) => write!(f, "{minutes} min {} s", self.0 % 60),
+            (0, ..) => write!(f, "{hours} h {minutes} min"),
+            _ => write!(f, "{days} d {hours} h"),
+        }
+    }
+}
+
+/// The largest resident memory of this process so far, KiB; 0 where the kernel does not tell.
+pub fn memory_peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|rest| rest.split_whitespace().next()).and_then(|kib| kib.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        Report { version: "0.1.0".into(), uptime_secs: 90_061, crm: vec![Crm::default()], ..Report::default() }
+    }
+
+    #[test]
+    fn a_client_gets_the_whole_report() {
+        let dir = std::env::temp_dir().join(format!("ringpost-status-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = socket_path(&dir);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let listener = runtime.block_on(async { bind(&path) }).unwrap();
+        let reader = std::thread::spawn({
+            let path = path.clone();
+            move || ask(&path).unwrap()
+        });
+        runtime.block_on(async {
+            let (client, _) = listener.accept().await.unwrap();
+            answer(client, &report()).await;
+        });
+        assert_eq!(reader.join().unwrap(), report());
+        drop(listener);
+        assert!(matches!(ask(&path), Err(StatusError::NotRunning(_))));
+        runtime.block_on(async { bind(&path) }).expect("a dead socket is taken over");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "mine").unwrap();
+        assert!(runtime.block_on(async { bind(&path) }).is_err(), "another's file is left alone");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn people_read_units() {
+        assert!(report().to_string().contains("up 1 d 1 h"));
+    }
+}
