@@ -34,18 +34,12 @@ impl Packet {
     /// The first header of that name, in any case; empty if there is none.
     #[must_use]
     pub fn field(&self, name: &str) -> &str {
-        self.headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map_or("", |(_, value)| value)
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
     }
 
     /// All headers of that name, in any case.
     pub fn fields<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers
-            .iter()
-            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// Whether it is the event of that name.
@@ -110,18 +104,9 @@ impl Ami {
         (&mut reader).take(LINE_BYTES).read_line(&mut banner)?;
         let shared = Arc::new(Shared::default());
         let sink = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("ami".into())
-            .spawn(move || read_packets(reader, &sink))?;
-        let ami = Ami {
-            socket: Mutex::new(socket),
-            shared,
-            next_id: AtomicU64::new(1),
-        };
-        ami.act(
-            "Login",
-            &[("Username", user), ("Secret", secret), ("Events", "on")],
-        )?;
+        thread::Builder::new().name("ami".into()).spawn(move || read_packets(reader, &sink))?;
+        let ami = Ami { socket: Mutex::new(socket), shared, next_id: AtomicU64::new(1) };
+        ami.act("Login", &[("Username", user), ("Secret", secret), ("Events", "on")])?;
         Ok(ami)
     }
 
@@ -139,19 +124,12 @@ impl Ami {
         }
         text.push_str("\r\n");
         let since = self.now();
-        self.socket
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .write_all(text.as_bytes())?;
-        let answer =
-            self.await_packet(&format!("answer to {action}"), since, ANSWER, |packet| {
-                packet.field("ActionID") == id && !packet.field("Response").is_empty()
-            })?;
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner).write_all(text.as_bytes())?;
+        let answer = self.await_packet(&format!("answer to {action}"), since, ANSWER, |packet| {
+            packet.field("ActionID") == id && !packet.field("Response").is_empty()
+        })?;
         if answer.field("Response") == "Error" {
-            return Err(Trouble::Refused {
-                action: action.to_owned(),
-                message: answer.field("Message").to_owned(),
-            });
+            return Err(Trouble::Refused { action: action.to_owned(), message: answer.field("Message").to_owned() });
         }
         Ok(answer)
     }
@@ -191,24 +169,14 @@ impl Ami {
             if until.left().is_zero() {
                 return Err(until.missed(what));
             }
-            log = self
-                .shared
-                .news
-                .wait_timeout(log, until.left())
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            log = self.shared.news.wait_timeout(log, until.left()).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// The packets from place `since` on that `wanted` accepts.
     pub fn packets(&self, since: usize, wanted: impl Fn(&Packet) -> bool) -> Vec<Arc<Packet>> {
         let log = self.shared.log();
-        log.packets
-            .iter()
-            .skip(since.saturating_sub(log.forgotten))
-            .filter(|packet| wanted(packet))
-            .cloned()
-            .collect()
+        log.packets.iter().skip(since.saturating_sub(log.forgotten)).filter(|packet| wanted(packet)).cloned().collect()
     }
 
     /// The output of a CLI command, line by line.
@@ -245,10 +213,7 @@ fn read_packets(mut reader: BufReader<TcpStream>, shared: &Shared) {
                 headers.push((name.to_owned(), value.to_owned()));
             }
         } else if !headers.is_empty() {
-            shared.push(Packet {
-                headers: std::mem::take(&mut headers),
-                at: Instant::now(),
-            });
+            shared.push(Packet { headers: std::mem::take(&mut headers), at: Instant::now() });
         }
     }
     shared.end();

@@ -24,20 +24,14 @@ impl Caller {
     /// A caller that shows `number`.
     #[must_use]
     pub fn new(number: &str) -> Self {
-        Caller {
-            number: number.to_owned(),
-            hidden: false,
-        }
+        Caller { number: number.to_owned(), hidden: false }
     }
 
     /// A caller that hides the number. The PBX sees all of them as `anonymous`, so
     /// scenarios with hidden callers do not run beside each other on the same phones.
     #[must_use]
     pub fn hidden() -> Self {
-        Caller {
-            number: "anonymous".to_owned(),
-            hidden: true,
-        }
+        Caller { number: "anonymous".to_owned(), hidden: true }
     }
 
     /// The number as the PBX sees it.
@@ -68,9 +62,7 @@ pub struct Near<'a> {
 
 impl<'a> Near<'a> {
     pub(crate) fn new(exchange: &'a Exchange, arrival: &Packet, since: usize) -> Self {
-        Near {
-            channel: Channel::new(exchange, arrival, since),
-        }
+        Near { channel: Channel::new(exchange, arrival, since) }
     }
 
     /// Waits until the PBX answers this end, which an IVR does too.
@@ -129,10 +121,7 @@ pub struct Ringing<'a> {
 
 impl<'a> Ringing<'a> {
     pub(crate) fn new(exchange: &'a Exchange, arrival: &Packet, since: usize) -> Self {
-        Ringing {
-            channel: Channel::new(exchange, arrival, since),
-            since: arrival.at,
-        }
+        Ringing { channel: Channel::new(exchange, arrival, since), since: arrival.at }
     }
 
     /// Picks up now.
@@ -232,25 +221,18 @@ impl<'a> Channel<'a> {
         wanted: impl Fn(&Packet) -> bool,
     ) -> Result<Arc<Packet>, Trouble> {
         let what = format!("{} {what}", self.name);
-        self.far()
-            .await_packet(&what, self.since, patience, |packet| {
-                packet.field("Uniqueid") == self.unique_id && wanted(packet)
-            })
+        self.far().await_packet(&what, self.since, patience, |packet| {
+            packet.field("Uniqueid") == self.unique_id && wanted(packet)
+        })
     }
 
     fn await_answer(&self, patience: Duration) -> Result<Instant, Trouble> {
         self.await_state("is answered", &["6"], patience)
     }
 
-    fn await_state(
-        &self,
-        what: &str,
-        states: &[&str],
-        patience: Duration,
-    ) -> Result<Instant, Trouble> {
+    fn await_state(&self, what: &str, states: &[&str], patience: Duration) -> Result<Instant, Trouble> {
         let packet = self.await_own(what, patience, |packet| {
-            packet.is("Hangup")
-                || (packet.is("Newstate") && states.contains(&packet.field("ChannelState")))
+            packet.is("Hangup") || (packet.is("Newstate") && states.contains(&packet.field("ChannelState")))
         })?;
         if packet.is("Hangup") {
             return Err(Trouble::Refused {
@@ -263,10 +245,7 @@ impl<'a> Channel<'a> {
 
     fn await_end(&self, patience: Duration) -> Result<End, Trouble> {
         let packet = self.await_own("ends", patience, |packet| packet.is("Hangup"))?;
-        Ok(End {
-            cause: packet.field("Cause").parse().unwrap_or(0),
-            at: packet.at,
-        })
+        Ok(End { cause: packet.field("Cause").parse().unwrap_or(0), at: packet.at })
     }
 
     fn ended(&self) -> bool {
@@ -274,10 +253,7 @@ impl<'a> Channel<'a> {
     }
 
     fn hang_up(&self) -> Result<End, Trouble> {
-        let asked = self.far().act(
-            "Hangup",
-            &[("Channel", self.name.as_str()), ("Cause", "16")],
-        );
+        let asked = self.far().act("Hangup", &[("Channel", self.name.as_str()), ("Cause", "16")]);
         match asked {
             Err(trouble) if !self.ended() => Err(trouble),
             _ => self.await_end(secs(10.0)),
@@ -293,10 +269,7 @@ impl<'a> Channel<'a> {
     fn press(&self, keys: &str) -> Result<(), Trouble> {
         for key in keys.chars() {
             let digit = key.to_string();
-            self.far().act(
-                "PlayDTMF",
-                &[("Channel", self.name.as_str()), ("Digit", digit.as_str())],
-            )?;
+            self.far().act("PlayDTMF", &[("Channel", self.name.as_str()), ("Digit", digit.as_str())])?;
             thread::sleep(KEY_PAUSE);
         }
         Ok(())
@@ -310,12 +283,7 @@ impl<'a> Channel<'a> {
         self.far()
             .act(
                 "Redirect",
-                &[
-                    ("Channel", self.name.as_str()),
-                    ("Context", context),
-                    ("Exten", extension),
-                    ("Priority", "1"),
-                ],
+                &[("Channel", self.name.as_str()), ("Context", context), ("Exten", extension), ("Priority", "1")],
             )
             .map(drop)
     }

@@ -59,11 +59,7 @@ impl Cutter {
         Err(failed.into())
     }
 
-    fn start(
-        address: SocketAddr,
-        target: SocketAddr,
-        listener: TcpListener,
-    ) -> Result<Cutter, Trouble> {
+    fn start(address: SocketAddr, target: SocketAddr, listener: TcpListener) -> Result<Cutter, Trouble> {
         let inner = Arc::new(Inner {
             target,
             state: AtomicU8::new(WHOLE),
@@ -72,9 +68,7 @@ impl Cutter {
             passed: AtomicU64::new(0),
         });
         let relay = Arc::clone(&inner);
-        thread::Builder::new()
-            .name("cable".into())
-            .spawn(move || accept(&relay, address, Some(listener)))?;
+        thread::Builder::new().name("cable".into()).spawn(move || accept(&relay, address, Some(listener)))?;
         Ok(Cutter { address, inner })
     }
 
@@ -125,9 +119,7 @@ impl Cutter {
     /// # Errors
     /// [`Trouble::Deadline`].
     pub fn await_connections(&self, count: u64, patience: Duration) -> Result<(), Trouble> {
-        wait_until("connections through the cable", patience, || {
-            (self.connections() >= count).then_some(())
-        })
+        wait_until("connections through the cable", patience, || (self.connections() >= count).then_some(()))
     }
 }
 
@@ -156,10 +148,7 @@ impl Inner {
 
     fn keep(&self, socket: &TcpStream) -> io::Result<()> {
         let copy = socket.try_clone()?;
-        self.sockets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(copy);
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner).push(copy);
         Ok(())
     }
 }
@@ -184,9 +173,7 @@ fn accept(inner: &Arc<Inner>, address: SocketAddr, mut listener: Option<TcpListe
 }
 
 fn take_one(inner: &Arc<Inner>, listener: &TcpListener) {
-    let client = listener
-        .set_nonblocking(true)
-        .and_then(|()| listener.accept());
+    let client = listener.set_nonblocking(true).and_then(|()| listener.accept());
     let Ok((client, _)) = client else { return };
     let Ok(server) = TcpStream::connect_timeout(&inner.target, secs(1.0)) else {
         let _ = client.shutdown(Shutdown::Both);
@@ -204,9 +191,7 @@ fn join(inner: &Arc<Inner>, client: &TcpStream, server: &TcpStream) -> io::Resul
         from.set_nodelay(true)?;
         let (from, to) = (from.try_clone()?, to.try_clone()?);
         let inner = Arc::clone(inner);
-        thread::Builder::new()
-            .name("wire".into())
-            .spawn(move || relay(&inner, from, to))?;
+        thread::Builder::new().name("wire".into()).spawn(move || relay(&inner, from, to))?;
     }
     Ok(())
 }

@@ -39,11 +39,7 @@ pub enum Version {
 
 impl Version {
     /// All of them.
-    pub const ALL: [Version; 3] = [
-        Version::Asterisk22,
-        Version::Asterisk16,
-        Version::Asterisk16Sip,
-    ];
+    pub const ALL: [Version; 3] = [Version::Asterisk22, Version::Asterisk16, Version::Asterisk16Sip];
 
     /// What an extension's channel name begins with, as `PJSIP/101`.
     #[must_use]
@@ -135,13 +131,7 @@ impl Exchange {
             MADE.fetch_add(1, Ordering::Relaxed)
         ));
         let mut child = script()
-            .args([
-                "up",
-                "--attached",
-                "--asterisk",
-                &version.to_string(),
-                "--dir",
-            ])
+            .args(["up", "--attached", "--asterisk", &version.to_string(), "--dir"])
             .arg(&dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -175,9 +165,7 @@ impl Exchange {
     /// When it cannot be started: then no test here means anything.
     #[must_use]
     pub fn shared(version: Version) -> &'static Exchange {
-        version
-            .shared()
-            .get_or_init(|| Exchange::up(version).unwrap_or_else(|trouble| panic!("{trouble}")))
+        version.shared().get_or_init(|| Exchange::up(version).unwrap_or_else(|trouble| panic!("{trouble}")))
     }
 
     /// What the PBX is.
@@ -235,11 +223,7 @@ impl Exchange {
     /// # Errors
     /// The PBX is not there.
     pub fn pbx(&self) -> Result<Ami, Trouble> {
-        Ami::login(
-            (self.host(), AMI_PORT),
-            Account::Harness.user(),
-            self.secret(),
-        )
+        Ami::login((self.host(), AMI_PORT), Account::Harness.user(), self.secret())
     }
 
     pub(crate) fn far(&self) -> &Ami {
@@ -282,16 +266,7 @@ impl Exchange {
     fn put_plan(&self, caller: &str, called: &str, plan: &Plan) -> Result<(), Trouble> {
         let family = format!("plan/{caller}");
         let value = plan.to_string();
-        self.far
-            .act(
-                "DBPut",
-                &[
-                    ("Family", family.as_str()),
-                    ("Key", called),
-                    ("Val", value.as_str()),
-                ],
-            )
-            .map(drop)
+        self.far.act("DBPut", &[("Family", family.as_str()), ("Key", called), ("Val", value.as_str())]).map(drop)
     }
 
     /// The carrier brings a call of `caller` to `did`.
@@ -311,11 +286,7 @@ impl Exchange {
     }
 
     fn originate(&self, channel: &str, caller: &str) -> Result<Near<'_>, Trouble> {
-        let id = format!(
-            "live-{}-{}",
-            process::id(),
-            self.starts.fetch_add(1, Ordering::Relaxed)
-        );
+        let id = format!("live-{}-{}", process::id(), self.starts.fetch_add(1, Ordering::Relaxed));
         let caller = format!("<{caller}>");
         let since = self.far.now();
         self.far.act(
@@ -331,11 +302,9 @@ impl Exchange {
                 ("Async", "true"),
             ],
         )?;
-        let arrival =
-            self.far
-                .await_packet(&format!("{channel} begins"), since, ARRIVAL, |packet| {
-                    packet.is("Newchannel") && packet.field("Uniqueid") == id
-                })?;
+        let arrival = self.far.await_packet(&format!("{channel} begins"), since, ARRIVAL, |packet| {
+            packet.is("Newchannel") && packet.field("Uniqueid") == id
+        })?;
         Ok(Near::new(self, &arrival, since))
     }
 
@@ -345,17 +314,10 @@ impl Exchange {
     ///
     /// # Errors
     /// [`Trouble::Deadline`].
-    pub fn ringing(
-        &self,
-        called: &str,
-        caller: &str,
-        patience: Duration,
-    ) -> Result<Ringing<'_>, Trouble> {
+    pub fn ringing(&self, called: &str, caller: &str, patience: Duration) -> Result<Ringing<'_>, Trouble> {
         let what = format!("{called} is called by {caller}");
         let arrival = self.far.await_packet(&what, 0, patience, |packet| {
-            is_arrival(packet, called)
-                && packet.field("CallerIDNum") == caller
-                && self.claim(packet.field("Uniqueid"))
+            is_arrival(packet, called) && packet.field("CallerIDNum") == caller && self.claim(packet.field("Uniqueid"))
         })?;
         Ok(Ringing::new(self, &arrival, 0))
     }
@@ -373,10 +335,7 @@ impl Exchange {
     }
 
     fn claim(&self, unique_id: &str) -> bool {
-        self.claimed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(unique_id.to_owned())
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(unique_id.to_owned())
     }
 
     /// Ends the PBX as a power cut does.
@@ -406,18 +365,11 @@ impl Exchange {
     }
 
     fn ask(&self, arguments: &[&str]) -> Result<(), Trouble> {
-        let output = script()
-            .args(arguments)
-            .arg("--dir")
-            .arg(&self.dir)
-            .stdin(Stdio::null())
-            .output()?;
+        let output = script().args(arguments).arg("--dir").arg(&self.dir).stdin(Stdio::null()).output()?;
         if output.status.success() {
             return Ok(());
         }
-        Err(Trouble::Script(
-            String::from_utf8_lossy(&output.stderr).into_owned(),
-        ))
+        Err(Trouble::Script(String::from_utf8_lossy(&output.stderr).into_owned()))
     }
 
     fn script(&self) -> MutexGuard<'_, Child> {
@@ -468,9 +420,7 @@ fn said(child: &mut Child) -> String {
 /// Closes the script's input, which tells it to end everything, and waits.
 fn end(child: &mut Child) {
     drop(child.stdin.take());
-    let gone = wait_until("the exchange is down", secs(20.0), || {
-        child.try_wait().ok().flatten()
-    });
+    let gone = wait_until("the exchange is down", secs(20.0), || child.try_wait().ok().flatten());
     if gone.is_err() {
         let _ = child.kill();
         let _ = child.wait();
@@ -479,7 +429,5 @@ fn end(child: &mut Child) {
 
 /// Whether the PBX calls `called` on the far side with this packet.
 fn is_arrival(packet: &Packet, called: &str) -> bool {
-    packet.is("Newchannel")
-        && packet.field("Exten") == called
-        && packet.field("Context") == "from-pbx"
+    packet.is("Newchannel") && packet.field("Exten") == called && packet.field("Context") == "from-pbx"
 }

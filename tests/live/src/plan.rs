@@ -14,11 +14,7 @@ pub struct Plan {
 
 impl Plan {
     fn new(verb: &'static str, ring: Duration) -> Self {
-        Plan {
-            verb,
-            ring,
-            argument: String::new(),
-        }
+        Plan { verb, ring, argument: String::new() }
     }
 
     /// Rings, answers, and talks until the other side hangs up.
@@ -67,10 +63,7 @@ impl Plan {
     /// 302: the phone sends the call to `extension`.
     #[must_use]
     pub fn forward_to(extension: &str) -> Self {
-        Plan {
-            argument: extension.to_owned(),
-            ..Plan::new("forward", Duration::ZERO)
-        }
+        Plan { argument: extension.to_owned(), ..Plan::new("forward", Duration::ZERO) }
     }
 
     /// Rings until the test decides, see [`crate::Ringing`], or the PBX gives up.
@@ -86,14 +79,7 @@ impl fmt::Display for Plan {
         if ring == 0 {
             write!(f, "{}:0:{}", self.verb, self.argument)
         } else {
-            write!(
-                f,
-                "{}:{}.{:03}:{}",
-                self.verb,
-                ring / 1000,
-                ring % 1000,
-                self.argument
-            )
+            write!(f, "{}:{}.{:03}:{}", self.verb, ring / 1000, ring % 1000, self.argument)
         }
     }
 }

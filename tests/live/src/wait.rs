@@ -25,10 +25,7 @@ impl Until {
     /// A deadline `patience` from now.
     #[must_use]
     pub fn after(patience: Duration) -> Self {
-        Until {
-            began: Instant::now(),
-            patience,
-        }
+        Until { began: Instant::now(), patience }
     }
 
     /// What is left of it; zero when it has passed.
@@ -40,10 +37,7 @@ impl Until {
     /// The trouble of having waited for `what` in vain.
     #[must_use]
     pub fn missed(&self, what: &str) -> Trouble {
-        Trouble::Deadline {
-            what: what.to_owned(),
-            waited: self.patience,
-        }
+        Trouble::Deadline { what: what.to_owned(), waited: self.patience }
     }
 }
 
@@ -51,11 +45,7 @@ impl Until {
 ///
 /// # Errors
 /// [`Trouble::Deadline`] naming `what` when `patience` has passed.
-pub fn wait_until<T>(
-    what: &str,
-    patience: Duration,
-    mut probe: impl FnMut() -> Option<T>,
-) -> Result<T, Trouble> {
+pub fn wait_until<T>(what: &str, patience: Duration, mut probe: impl FnMut() -> Option<T>) -> Result<T, Trouble> {
     let until = Until::after(patience);
     loop {
         if let Some(found) = probe() {
@@ -85,9 +75,6 @@ mod tests {
     #[test]
     fn names_what_did_not_come() {
         let missed = wait_until("the moon", secs(0.02), || None::<()>);
-        assert_eq!(
-            missed.err().map(|trouble| trouble.to_string()).as_deref(),
-            Some("the moon: not within 0.0 s")
-        );
+        assert_eq!(missed.err().map(|trouble| trouble.to_string()).as_deref(), Some("the moon: not within 0.0 s"));
     }
 }

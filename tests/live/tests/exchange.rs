@@ -235,9 +235,7 @@ fn a_killed_pbx_comes_back_with_its_phones() -> Result<(), Trouble> {
         again.await_answer(secs(10.0))?;
         let pbx = exchange.pbx()?;
         exchange.stop_pbx()?;
-        pbx.await_packet("the shutdown event", 0, secs(5.0), |packet| {
-            packet.is("Shutdown")
-        })?;
+        pbx.await_packet("the shutdown event", 0, secs(5.0), |packet| packet.is("Shutdown"))?;
         again.await_end(secs(10.0))?;
     }
     Ok(())
@@ -247,11 +245,7 @@ fn a_killed_pbx_comes_back_with_its_phones() -> Result<(), Trouble> {
 fn the_exchange_keeps_its_own_list_of_calls() -> Result<(), Trouble> {
     let exchange = Exchange::shared(Version::Asterisk22);
     let caller = exchange.caller();
-    exchange.plan_for(
-        &caller,
-        "102",
-        Plan::answer_after(secs(0.5)).talk(secs(1.0)),
-    )?;
+    exchange.plan_for(&caller, "102", Plan::answer_after(secs(0.5)).talk(secs(1.0)))?;
     let call = exchange.inbound(&caller, did::SECOND_LINE)?;
     call.await_end(secs(10.0))?;
     let cdr = live::wait_until("the call in the list", secs(5.0), || {
