@@ -29,5 +29,6 @@ pub mod log;
 pub mod nearest;
 pub mod number;
 pub mod profile;
+pub mod recording;
 pub mod status;
 pub mod text;

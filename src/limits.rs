@@ -149,6 +149,12 @@ pub const BLOCKED_METHODS: usize = 8;
 /// How long a call in doubt waits after a crash before the CRM is asked: the request that the crash cut off may still be
 /// running there.
 pub const AFTER_CRASH: Duration = Duration::from_secs(10);
+/// Bytes read of a recording to know what it is: room for the chunks that stand before a WAV's sound.
+pub const RECORDING_HEAD_BYTES: u64 = 4096;
+/// How long a recording must stand still to count as complete.
+pub const RECORDING_SETTLE: Duration = Duration::from_secs(3);
+/// Recordings watched at once until they stand still. At the cap the one not looked at for longest starts anew.
+pub const RECORDINGS_WATCHED: usize = 64;
 /// Largest recording uploaded, in bytes: nine hours of uncompressed telephone speech. A larger one is refused.
 pub const RECORDING_BYTES: u64 = 512 * 1024 * 1024;
 /// Slowest line that recordings are uploaded over, in bytes a second. Below it the upload is given up (in doubt).

@@ -12,8 +12,8 @@ use crate::call::record::CallRecord;
 use crate::crm::http::Upload;
 use crate::crm::{Lane, Outcome, Ticket};
 use crate::limits::{CRM_REQUEST_TIMEOUT, RECORDING_BYTES, UPLOAD_MIN_BYTES_PER_SEC};
+use crate::recording;
 use core::time::Duration;
-use std::fs::File;
 use std::path::Path;
 
 /// When a recording is tried again that the portal or the disk could not take now.
@@ -36,7 +36,8 @@ impl Bitrix24 {
         }
         let (ending, kind) = ending(path)
             .ok_or_else(|| Outcome::Refused { why: format!("{}: only wav and mp3 recordings are taken", self.name) })?;
-        let (file, bytes) = open(path).map_err(|why| fault::retry(LATER, why))?;
+        let (file, bytes, _) =
+            recording::open(path).map_err(|error| fault::retry(LATER, format!("{}: {error}", path.display())))?;
         if !(1..=RECORDING_BYTES).contains(&bytes) {
             return Err(Outcome::Refused { why: format!("a recording of {bytes} bytes is not uploaded") });
         }
@@ -93,16 +94,6 @@ fn settled(outcome: Outcome) -> Outcome {
 fn ending(path: &Path) -> Option<(&'static str, &'static str)> {
     let ending = path.extension()?.to_str()?;
     ENDINGS.into_iter().find(|(known, _)| ending.eq_ignore_ascii_case(known))
-}
-
-fn open(path: &Path) -> Result<(File, u64), String> {
-    let told = |error: std::io::Error| format!("{}: {error}", path.display());
-    let file = File::open(path).map_err(told)?;
-    let facts = file.metadata().map_err(told)?;
-    if !facts.is_file() {
-        return Err(format!("{}: not a regular file", path.display()));
-    }
-    Ok((file, facts.len()))
 }
 
 /// Time for an upload: what the slowest line we put up with needs, and an ordinary request's time on top.
