@@ -176,7 +176,7 @@ pub const SYNTAX_ERRORS: usize = 3;
 pub const PBX_NAME_BYTES: usize = 24;
 /// A dialplan context, in bytes (Asterisk's own limit is 79). A longer pattern is refused.
 pub const CONTEXT_BYTES: usize = 79;
-/// Smallest journal, in KiB: some two hundred calls. A smaller one is refused.
+/// Smallest journal, in KiB: some hundred calls. A smaller one is refused.
 pub const JOURNAL_KIB_MIN: u32 = 64;
 /// Largest journal, in KiB: more would not fit a router's flash. A larger one is refused.
 pub const JOURNAL_KIB_MAX: u32 = 16 * 1024;

@@ -182,6 +182,40 @@ fn every_key_is_read() {
     }
 }
 
+/// The documentation has one heading for each table and under it one row for each key, with its kind and default, and
+/// no others.
+#[test]
+fn the_documentation_names_exactly_the_keys_that_exist() -> Tested {
+    for page in ["docs/config.md", "docs/ru/config.md"] {
+        let text = std::fs::read_to_string(here(page))?;
+        for table in schema::TABLES {
+            let heading = format!("## `{}`", table.title);
+            let (_, after) = text.split_once(&heading).ok_or(format!("{page}: no heading {heading}"))?;
+            let section = after.split("\n## ").next().unwrap_or_default();
+            let rows: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("| `")).collect();
+            let named: Vec<&str> = rows.iter().filter_map(|row| row.split('`').next()).collect();
+            let keys: Vec<&str> = table.keys.iter().map(|key| key.name).collect();
+            assert_eq!(named, keys, "{page} {}", table.title);
+            for (row, key) in rows.iter().zip(table.keys) {
+                let default = format!("`{}`", key.default);
+                let literal = key.default.starts_with(['"', '[']) || key.default.parse::<u32>().is_ok();
+                assert!(!literal || row.contains(&default), "{page}: `{}` lacks its default {default}", key.name);
+                let kind = format!("| `{}` | {} |", key.name, key.kind);
+                assert!(page.contains("/ru/") || format!("| `{row}").starts_with(&kind), "{page}: {kind}");
+            }
+        }
+        for example in toml_blocks(&text) {
+            let (config, said) = judged(example.as_bytes(), page);
+            assert!(config.is_some() && said.is_empty(), "{said}\n{example}");
+        }
+    }
+    Ok(())
+}
+
+fn toml_blocks(page: &str) -> impl Iterator<Item = &str> {
+    page.split("```toml\n").skip(1).filter_map(|block| block.split("```").next())
+}
+
 /// Editors of another world leave a byte order mark and carriage returns.
 #[test]
 fn a_file_from_windows_is_accepted() -> Tested {
