@@ -16,6 +16,7 @@
 //! not a public API.
 
 pub mod ami;
+pub mod boot;
 pub mod call;
 pub mod cli;
 pub mod clock;
@@ -26,6 +27,7 @@ pub mod deliver;
 pub mod journal;
 pub mod limits;
 pub mod log;
+pub mod mirror;
 pub mod nearest;
 pub mod number;
 pub mod profile;

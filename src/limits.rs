@@ -248,3 +248,40 @@ pub const LANE_STACK_BYTES: usize = 256 * 1024;
 pub const STATUS_CLIENT_TIMEOUT: Duration = Duration::from_millis(500);
 /// Largest report that `ringpost status` reads, in bytes. A larger one is no report.
 pub const STATUS_BYTES: u64 = 64 * 1024;
+
+// ---- the journal ----------------------------------------------------------------------------------------------------------------
+
+/// A page of the journal, in bytes: what JFFS2, UBIFS, ext4 and f2fs write as one. No record crosses one. Part of the
+/// format: never changes.
+pub const JOURNAL_PAGE_BYTES: usize = 4096;
+/// CRMs that one journal keeps apart. Part of the format: never changes.
+pub const JOURNAL_CRMS: usize = 8;
+/// Why a CRM refused a call, in bytes. The rest is cut.
+pub const JOURNAL_REASON_BYTES: usize = 96;
+/// Wrong checksums after which recovery gives a page up, so that no file makes it slow. What lies behind is lost.
+pub const JOURNAL_BAD_FRAMES_PER_PAGE: u32 = 64;
+/// Boots whose clock was set after calls were journalled. At the cap the oldest is forgotten and its calls get the date
+/// of the present boot.
+pub const JOURNAL_BOOTS: usize = 8;
+/// Delivery marks that wait in memory for the next append. At the cap they are written at once.
+pub const JOURNAL_MARKS: usize = 128;
+/// Bytes of marks in one record. Further marks go into another record.
+pub const JOURNAL_MARKS_BYTES: usize = 1024;
+/// Delivery marks that found no append to ride with are written after this long, without a sync. Losing them costs one
+/// look-up each.
+pub const JOURNAL_MARK_DELAY: Duration = Duration::from_secs(30);
+/// Undelivered calls, or calls of the history, handed out per request: what a reader holds in memory does not grow
+/// with the backlog.
+pub const JOURNAL_WINDOW: usize = 64;
+/// Requests that wait for the journal's thread. At the cap the asker gets its request back.
+pub const JOURNAL_REQUESTS: usize = 256;
+/// Requests that share one sync when they have piled up.
+pub const JOURNAL_BATCH: usize = 64;
+/// A journal that could not be opened is tried again after this long.
+pub const JOURNAL_REOPEN_INTERVAL: Duration = Duration::from_secs(60);
+
+// ---- the mirror -----------------------------------------------------------------------------------------------------------------
+
+/// Largest state of calls in progress, in bytes: [`CALLS`] at once with their tickets, at 2 KiB each. A larger one is
+/// not written; a killed agent then finds the state before it.
+pub const MIRROR_BYTES: usize = 4 * 1024 * 1024;

@@ -1,5 +1,84 @@
-//! What must outlive the power.
+//! What must outlive the power: finished calls, on flash, until every CRM has them.
+//!
+//! ```text
+//!  daemon ──Request──► thread ──► Ring ──► Storage (one file of fixed size, overwritten in place)
+//!         ◄──Reply────            │
+//!                                 ├ frame   header and checksum of a record, walk over a page
+//!                                 ├ record  the bytes of an entry (read for ever)
+//!                                 ├ marks   delivery marks, table of CRMs, clock of a boot
+//!                                 ├ index   where each entry lies and how far each CRM has it
+//!                                 └ recover one pass over the file at start
+//! ```
+//!
+//! One append and one `fdatasync` per call; delivery marks ride with the next append or a lazy timer without a sync of
+//! their own, because a lost mark costs a look-up and not a duplicate. The bytes are specified in
+//! `docs/journal-format.md`. Does not deliver, does not know what a CRM is beyond a fingerprint.
 
-/// Place of an entry in the journal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Seq(pub u64);
+pub mod frame;
+mod head;
+pub mod index;
+pub mod marks;
+pub mod record;
+mod recover;
+pub mod ring;
+pub mod simulated;
+pub mod storage;
+pub mod thread;
+pub mod wire;
+
+pub use marks::Mark;
+pub use record::{Reason, Seq, State};
+pub use recover::Recovery;
+pub use ring::{Addressee, Appended, Crm, CrmTag, Dating, Entry, HistoryItem, Part, Pending, Ring, Settings, Stats};
+
+pub use thread::{Fault, Journal, Reply, Request, Setup};
+
+/// Why the journal did not do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The medium refused.
+    Io {
+        /// What was tried: open, lock, extend, read, write, sync.
+        action: &'static str,
+        /// The kind of failure.
+        kind: std::io::ErrorKind,
+        /// The system's number of it, zero if none.
+        errno: i32,
+    },
+    /// It is full of undelivered calls and told to keep those.
+    Full,
+    /// The entry is larger than a page can hold.
+    TooLarge,
+    /// The file is smaller than a ring can be.
+    TooSmall,
+    /// Another process holds it.
+    Locked,
+    /// It is not open, and will be tried again.
+    Closed,
+}
+
+impl JournalError {
+    /// Wraps what the system said about `action`.
+    pub fn io(action: &'static str, error: &std::io::Error) -> Self {
+        Self::Io { action, kind: error.kind(), errno: error.raw_os_error().unwrap_or(0) }
+    }
+}
+
+impl core::fmt::Display for JournalError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Io { action, kind, errno: 0 } => write!(f, "cannot {action} the journal: {kind}"),
+            Self::Io { action, errno, .. } => {
+                write!(f, "cannot {action} the journal: {}", std::io::Error::from_raw_os_error(*errno))
+            }
+            Self::Full => f.write_str("the journal is full of undelivered calls"),
+            Self::TooLarge => f.write_str("the call is too large for the journal"),
+            Self::TooSmall => f.write_str("the journal's file is too small"),
+            Self::Locked => f.write_str("another ringpost holds this journal"),
+            Self::Closed => f.write_str("the journal is not open"),
+        }
+    }
+}
+
+impl std::error::Error for JournalError {}

@@ -1,0 +1,206 @@
+//! Records in a page: header, checksum, and the walk over a page that finds the true ones.
+//!
+//! ```text
+//!  0       1      2        4                10       14
+//!  | magic | kind | length | sequence       | crc32  | payload …
+//!    0xB7    u8     u16      u48              u32        length bytes         all numbers little-endian
+//! ```
+//!
+//! The checksum covers the first ten bytes and the payload and starts from a value of its own, so that neither a page of
+//! zeros (a hole after a power cut) nor one of 0xFF (erased flash) holds a record. No record crosses a page. Behind the
+//! last record of a page lie older bytes of an earlier round: their sequence numbers are lower, which is how
+//! [`Walk`] tells them. Stands apart because it is all that must be trusted about a damaged file; knows no meaning of
+//! any payload.
+
+use super::wire::Reader;
+use crate::limits::{JOURNAL_BAD_FRAMES_PER_PAGE, JOURNAL_PAGE_BYTES};
+
+/// Bytes before the payload.
+pub const HEADER_BYTES: usize = 14;
+/// Longest payload: a record alone in its page.
+pub const PAYLOAD_BYTES_MAX: usize = JOURNAL_PAGE_BYTES - HEADER_BYTES;
+/// Sequence numbers end here: 2^47 records are 4 million years at one a second, so a higher one is forged.
+pub const SEQUENCE_END: u64 = 1 << 47;
+
+const MAGIC: u8 = 0xB7;
+const CRC_START: u32 = 0x7269_6e67; // "ring"
+
+/// What a record holds. Others are a later version's: skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The format's version and the table of CRMs; first in every page, and again when the table changes.
+    Table,
+    /// A call.
+    Entry,
+    /// Delivery marks.
+    Marks,
+    /// The true time of a boot.
+    Clock,
+    /// A later version's.
+    Other(u8),
+}
+
+impl Kind {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Table => 1,
+            Self::Entry => 2,
+            Self::Marks => 3,
+            Self::Clock => 4,
+            Self::Other(code) => code,
+        }
+    }
+
+    const fn of(code: u8) -> Self {
+        match code {
+            1 => Self::Table,
+            2 => Self::Entry,
+            3 => Self::Marks,
+            4 => Self::Clock,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// A record whose checksum holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// What it holds.
+    pub kind: Kind,
+    /// Its place in the order of all records.
+    pub sequence: u64,
+    /// Its bytes.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// Bytes it takes in the page.
+    pub fn size(&self) -> usize {
+        HEADER_BYTES + self.payload.len()
+    }
+
+    /// The record at the start of `bytes`, if there is a true one.
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (head, body) = bytes.split_at_checked(HEADER_BYTES)?;
+        let mut reader = Reader::new(head);
+        if reader.byte()? != MAGIC {
+            return None;
+        }
+        let kind = Kind::of(reader.byte()?);
+        let length = u16::from_le_bytes(reader.bytes(2)?.try_into().ok()?);
+        let (low, high) = (reader.u32_le()?, reader.bytes(2)?);
+        let sequence = u64::from(low) | u64::from(u16::from_le_bytes(high.try_into().ok()?)) << 32;
+        let checksum = reader.u32_le()?;
+        let payload = body.get(..usize::from(length))?;
+        let known = sequence != 0 && sequence < SEQUENCE_END;
+        (known && checksum_of(head.get(..10)?, payload) == checksum).then_some(Self { kind, sequence, payload })
+    }
+}
+
+/// Appends a record to `out`. `payload` is at most [`PAYLOAD_BYTES_MAX`].
+pub fn put_frame(out: &mut Vec<u8>, kind: Kind, sequence: u64, payload: &[u8]) {
+    let start = out.len();
+    out.extend_from_slice(&[MAGIC, kind.code()]);
+    out.extend_from_slice(&u16::try_from(payload.len()).unwrap_or(u16::MAX).to_le_bytes());
+    out.extend(sequence.to_le_bytes().into_iter().take(6));
+    let checksum = checksum_of(out.get(start..).unwrap_or_default(), payload);
+    out.extend_from_slice(&checksum.to_le_bytes());
+    out.extend_from_slice(payload);
+}
+
+fn checksum_of(head: &[u8], payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(CRC_START);
+    hasher.update(head);
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+/// Walks the true records of one page in order. Skips what is damaged or older, looks for the next record behind it,
+/// and gives a page up after [`JOURNAL_BAD_FRAMES_PER_PAGE`] wrong checksums, so that no image makes it slow.
+pub struct Walk<'a> {
+    page: &'a [u8],
+    at: usize,
+    floor: u64,
+    bad_left: u32,
+}
+
+impl<'a> Walk<'a> {
+    /// Over `page`; only records above `floor` are true.
+    pub fn new(page: &'a [u8], floor: u64) -> Self {
+        Self { page, at: 0, floor, bad_left: JOURNAL_BAD_FRAMES_PER_PAGE }
+    }
+}
+
+impl<'a> Iterator for Walk<'a> {
+    /// Offset in the page, and the record.
+    type Item = (usize, Frame<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.bad_left > 0 {
+            let rest = self.page.get(self.at..)?;
+            let at = self.at + memchr::memchr(MAGIC, rest)?;
+            let Some(frame) = self.page.get(at..).and_then(Frame::parse) else {
+                self.bad_left -= 1;
+                self.at = at + 1;
+                continue;
+            };
+            self.at = at + frame.size();
+            if frame.sequence > self.floor {
+                self.floor = frame.sequence;
+                return Some((at, frame));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page_of(records: &[(u64, &[u8])]) -> Vec<u8> {
+        let mut page = Vec::new();
+        for (sequence, payload) in records {
+            put_frame(&mut page, Kind::Entry, *sequence, payload);
+        }
+        page.resize(JOURNAL_PAGE_BYTES, 0);
+        page
+    }
+
+    fn sequences(page: &[u8]) -> Vec<u64> {
+        Walk::new(page, 0).map(|(_, frame)| frame.sequence).collect()
+    }
+
+    #[test]
+    fn zeros_and_erased_flash_hold_nothing() {
+        assert!(sequences(&[0; JOURNAL_PAGE_BYTES]).is_empty());
+        assert!(sequences(&[0xff; JOURNAL_PAGE_BYTES]).is_empty());
+        assert!(sequences(&[MAGIC; JOURNAL_PAGE_BYTES]).is_empty());
+    }
+
+    #[test]
+    fn a_flipped_bit_costs_only_the_record_it_hits() {
+        let clean = page_of(&[(7, b"one"), (8, b"two"), (9, b"three")]);
+        for bit in 0..(3 * HEADER_BYTES + 11) * 8 {
+            let mut page = clean.clone();
+            page[bit / 8] ^= 1 << (bit % 8);
+            let expected: Vec<u64> = match bit / 8 {
+                0..17 => vec![8, 9],
+                17..34 => vec![7, 9],
+                _ => vec![7, 8],
+            };
+            assert_eq!(sequences(&page), expected, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn records_of_an_earlier_round_are_not_taken_for_new_ones() {
+        assert_eq!(sequences(&page_of(&[(20, b"new"), (21, b"new"), (5, b"old"), (6, b"old")])), [20, 21]);
+        assert_eq!(Walk::new(&page_of(&[(5, b"old")]), 19).count(), 0);
+    }
+
+    #[test]
+    fn a_forged_sequence_is_refused() {
+        assert!(sequences(&page_of(&[(SEQUENCE_END, b"x"), (0, b"y")])).is_empty());
+    }
+}

@@ -1,0 +1,254 @@
+//! What the ring remembers of its entries in memory: where each lies and how far each CRM has it.
+//!
+//! Stands apart so that counts (undelivered per CRM, bytes that must not be overwritten) change in one place together
+//! with the states they count. Bounds: one [`Slot`] per entry in the file, about 40 bytes each with the tree, so at most
+//! as many as fit the ring, whatever the outage; texts stay in the file. Does no I/O.
+
+use super::marks::Mark;
+use super::record::{Seq, State, Summary};
+use super::ring::Part;
+use crate::limits::JOURNAL_CRMS;
+use std::collections::BTreeMap;
+
+/// One entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Where its record begins in the file.
+    pub offset: u32,
+    /// Size of its record in bytes.
+    pub size: u16,
+    /// How many recordings it has.
+    pub recordings: u8,
+    /// Its date is not known yet.
+    pub undated: bool,
+    /// It was there when the journal was opened: what is not marked of it is in doubt.
+    pub recovered: bool,
+    /// Fingerprint of the call's identity.
+    pub id_hash: u32,
+    /// By CRM slot.
+    pub states: [State; JOURNAL_CRMS],
+}
+
+impl Slot {
+    /// From what recovery or an append knows.
+    pub fn new(summary: &Summary, offset: u32, size: u16, recovered: bool) -> Self {
+        Self {
+            offset,
+            size,
+            recordings: summary.recordings,
+            undated: summary.undated.is_some(),
+            recovered,
+            id_hash: summary.id_hash,
+            states: summary.states,
+        }
+    }
+
+    /// The same entry, its record copied elsewhere.
+    pub fn moved_to(mut self, offset: u32, size: u16, undated: bool) -> Self {
+        (self.offset, self.size, self.undated) = (offset, size, undated);
+        self
+    }
+
+    /// Whether a CRM of the `active` slots (bits) still has work with it.
+    pub fn is_open(&self, active: u8) -> bool {
+        self.states.iter().enumerate().any(|(slot, state)| active >> slot & 1 != 0 && state.is_open(self.recordings))
+    }
+
+    /// Whether a CRM of the `active` slots refused it.
+    pub fn is_dead(&self, active: u8) -> bool {
+        self.states.iter().enumerate().any(|(slot, state)| active >> slot & 1 != 0 && state.is_refused())
+    }
+
+    /// Its bytes if it is undelivered, and if it is undelivered or refused.
+    fn bytes(&self, active: u8) -> (u64, u64) {
+        let (size, open) = (u64::from(self.size), self.is_open(active));
+        (if open { size } else { 0 }, if open || self.is_dead(active) { size } else { 0 })
+    }
+}
+
+/// All entries, by identity, which is their age.
+#[derive(Debug, Default)]
+pub struct Index {
+    slots: BTreeMap<Seq, Slot>,
+    /// Where the text of a mark lies: offset of its record in the file.
+    notes: BTreeMap<(Seq, u8), u32>,
+    /// CRM slots that are configured, as bits.
+    active: u8,
+    counts: Counts,
+}
+
+/// Sums over all entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    open: [u32; JOURNAL_CRMS],
+    open_bytes: u64,
+    held_bytes: u64,
+    undated: u32,
+}
+
+impl Index {
+    /// Which CRM slots count from now on.
+    pub fn activate(&mut self, active: u8) {
+        self.active = active;
+        self.counts = Counts::default();
+        for slot in self.slots.values() {
+            self.counts.add(slot, active);
+        }
+    }
+
+    /// CRM slots that count, as bits.
+    pub fn active(&self) -> u8 {
+        self.active
+    }
+
+    /// How many entries there are.
+    pub fn count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Entries with work left, by CRM slot.
+    pub fn open(&self) -> [u32; JOURNAL_CRMS] {
+        self.counts.open
+    }
+
+    /// Bytes of entries that must not be overwritten.
+    pub fn open_bytes(&self) -> u64 {
+        self.counts.open_bytes
+    }
+
+    /// Bytes of entries that are undelivered or refused.
+    pub fn held_bytes(&self) -> u64 {
+        self.counts.held_bytes
+    }
+
+    /// Entries whose date is not known.
+    pub fn undated(&self) -> u32 {
+        self.counts.undated
+    }
+
+    /// One entry.
+    pub fn slot(&self, seq: Seq) -> Option<&Slot> {
+        self.slots.get(&seq)
+    }
+
+    /// Adds an entry, or puts a copy in place of the one it was made of.
+    pub fn put(&mut self, seq: Seq, slot: Slot) {
+        self.remove(seq);
+        self.counts.add(&slot, self.active);
+        self.slots.insert(seq, slot);
+    }
+
+    /// Forgets an entry.
+    pub fn remove(&mut self, seq: Seq) -> Option<Slot> {
+        let slot = self.slots.remove(&seq)?;
+        self.counts.take(&slot, self.active);
+        while let Some((&key, _)) = self.notes.range((seq, 0)..=(seq, u8::MAX)).next() {
+            self.notes.remove(&key);
+        }
+        Some(slot)
+    }
+
+    /// Applies a mark. Whether it changed anything.
+    pub fn mark(&mut self, seq: Seq, crm: u8, mark: &Mark) -> bool {
+        self.change(seq, |slot| {
+            if let Some(state) = slot.states.get_mut(usize::from(crm)) {
+                mark.apply(state);
+            }
+        })
+    }
+
+    /// Makes all entries forget a CRM whose slot another took.
+    pub fn forget_crm(&mut self, crm: u8) {
+        let seqs: Vec<Seq> = self.slots.keys().copied().collect();
+        for seq in seqs {
+            self.change(seq, |slot| {
+                if let Some(state) = slot.states.get_mut(usize::from(crm)) {
+                    *state = State::default();
+                }
+            });
+            self.notes.remove(&(seq, crm));
+        }
+    }
+
+    /// Remembers where the text of a mark lies.
+    pub fn note(&mut self, seq: Seq, crm: u8, offset: u32) {
+        if self.slots.contains_key(&seq) {
+            self.notes.insert((seq, crm), offset);
+        }
+    }
+
+    /// Where the texts of an entry's marks lie: slot and offset.
+    pub fn notes(&self, seq: Seq) -> impl Iterator<Item = (u8, u32)> + '_ {
+        self.notes.range((seq, 0)..=(seq, u8::MAX)).map(|((_, crm), offset)| (*crm, *offset))
+    }
+
+    /// The first entry after `after` with this part of its work left for a CRM.
+    pub fn next_open(&self, crm: u8, part: Part, after: Seq) -> Option<Seq> {
+        self.after(after).find(|(_, slot)| is_part_open(slot, crm, part)).map(|(seq, _)| seq)
+    }
+
+    /// Entries after `after`, oldest first.
+    pub fn after(&self, after: Seq) -> impl Iterator<Item = (Seq, &Slot)> + '_ {
+        let later = self.slots.range((core::ops::Bound::Excluded(after), core::ops::Bound::Unbounded));
+        later.map(|(seq, slot)| (*seq, slot))
+    }
+
+    /// Entries before `before`, newest first.
+    pub fn before(&self, before: Seq) -> impl Iterator<Item = (Seq, &Slot)> + '_ {
+        self.slots.range(..before).rev().map(|(seq, slot)| (*seq, slot))
+    }
+
+    /// Entries whose identity has this fingerprint, newest first.
+    pub fn with_hash(&self, hash: u32) -> impl Iterator<Item = Seq> + '_ {
+        self.slots.iter().rev().filter(move |(_, slot)| slot.id_hash == hash).map(|(seq, _)| *seq)
+    }
+
+    fn change(&mut self, seq: Seq, edit: impl FnOnce(&mut Slot)) -> bool {
+        let Some(slot) = self.slots.get_mut(&seq) else { return false };
+        let before = *slot;
+        edit(slot);
+        let after = *slot;
+        if before == after {
+            return false;
+        }
+        self.counts.take(&before, self.active);
+        self.counts.add(&after, self.active);
+        true
+    }
+}
+
+/// Whether a CRM slot has this work left with an entry. Recordings follow their call.
+fn is_part_open(slot: &Slot, crm: u8, part: Part) -> bool {
+    let Some(state) = slot.states.get(usize::from(crm)) else { return false };
+    match part {
+        Part::Call => state.is_waiting(),
+        Part::Recordings => !state.is_waiting() && state.is_open(slot.recordings),
+    }
+}
+
+/// Whether a CRM slot has work left with an entry.
+fn is_open_for(slot: &Slot, crm: u8) -> bool {
+    slot.states.get(usize::from(crm)).is_some_and(|state| state.is_open(slot.recordings))
+}
+
+impl Counts {
+    fn add(&mut self, slot: &Slot, active: u8) {
+        for (crm, open) in (0u8..).zip(&mut self.open) {
+            *open = open.saturating_add(u32::from(active >> crm & 1 != 0 && is_open_for(slot, crm)));
+        }
+        let (open, held) = slot.bytes(active);
+        self.open_bytes = self.open_bytes.saturating_add(open);
+        self.held_bytes = self.held_bytes.saturating_add(held);
+        self.undated = self.undated.saturating_add(u32::from(slot.undated));
+    }
+
+    fn take(&mut self, slot: &Slot, active: u8) {
+        for (crm, open) in (0u8..).zip(&mut self.open) {
+            *open = open.saturating_sub(u32::from(active >> crm & 1 != 0 && is_open_for(slot, crm)));
+        }
+        let (open, held) = slot.bytes(active);
+        self.open_bytes = self.open_bytes.saturating_sub(open);
+        self.held_bytes = self.held_bytes.saturating_sub(held);
+        self.undated = self.undated.saturating_sub(u32::from(slot.undated));
+    }
+}

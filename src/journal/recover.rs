@@ -1,0 +1,184 @@
+//! Reading a journal's file at start: one bounded pass that repairs and never refuses.
+//!
+//! First the newest page is found from the first record of each page; then every page is read once, from the oldest to
+//! the newest. Damaged records are skipped and counted, holes and garbage too; whatever the bytes are, the result is a
+//! ring that runs. Reads only: nothing is written until the first append. Stands apart from the ring because nothing of
+//! it runs after the start.
+
+use super::frame::{Frame, Kind, Walk};
+use super::index::{Index, Slot};
+use super::marks::{BootClock, Table, marks_in};
+use super::record::Summary;
+use super::storage::Storage;
+use crate::limits::{JOURNAL_BOOTS, JOURNAL_PAGE_BYTES};
+use heapless::Deque;
+
+/// What was found in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Pages of the file.
+    pub pages: u32,
+    /// Calls found.
+    pub entries: u32,
+    /// Records that must have been there and could not be read.
+    pub lost_records: u32,
+    /// Pages with bytes but without one true record.
+    pub damaged_pages: u32,
+    /// Pages that the medium would not give.
+    pub unreadable_pages: u32,
+    /// Records with a good checksum that this version does not understand.
+    pub unknown_records: u32,
+    /// The whole was forged or foreign, and a new ring begins.
+    pub restarted: bool,
+}
+
+impl Recovery {
+    /// Whether anything was wrong.
+    pub fn is_clean(&self) -> bool {
+        let Self { lost_records, damaged_pages, unreadable_pages, unknown_records, restarted, .. } = *self;
+        lost_records == 0 && damaged_pages == 0 && unreadable_pages == 0 && unknown_records == 0 && !restarted
+    }
+}
+
+/// Known times of boots, oldest forgotten first.
+pub type Clocks = Deque<BootClock, JOURNAL_BOOTS>;
+
+/// A file's content.
+#[derive(Debug, Default)]
+pub struct Scan {
+    pub index: Index,
+    pub table: Table,
+    pub clocks: Clocks,
+    /// The page written last.
+    pub head_page: u32,
+    /// Where its last record ends.
+    pub head_offset: usize,
+    /// The highest sequence number; zero in an empty ring.
+    pub last_sequence: u64,
+    pub recovery: Recovery,
+}
+
+/// Reads `pages` pages of `storage`.
+pub fn scan<S: Storage>(storage: &S, pages: u32) -> Scan {
+    let mut scan = Scan { recovery: Recovery { pages, ..Recovery::default() }, ..Scan::default() };
+    let mut page = vec![0; JOURNAL_PAGE_BYTES];
+    let Some(newest) = newest_page(storage, pages, &mut page) else {
+        scan.count_damage(storage, pages, &mut page);
+        return scan;
+    };
+    scan.head_page = newest;
+    for step in 1..=pages {
+        let number = (newest + step) % pages;
+        if !read_page(storage, number, &mut page) {
+            scan.recovery.unreadable_pages += 1;
+            continue;
+        }
+        scan.take_page(number, &page);
+    }
+    scan.recovery.entries = u32::try_from(scan.index.count()).unwrap_or(u32::MAX);
+    scan
+}
+
+/// Remembers the time of a boot.
+pub fn remember(clocks: &mut Clocks, clock: BootClock) {
+    if clocks.is_full() {
+        clocks.pop_front();
+    }
+    let _ = clocks.push_back(clock); // there is room now
+}
+
+impl Scan {
+    fn take_page(&mut self, number: u32, page: &[u8]) {
+        let mut found = false;
+        for (at, frame) in Walk::new(page, self.last_sequence) {
+            if self.last_sequence != 0 {
+                let missing = u32::try_from(frame.sequence - self.last_sequence - 1).unwrap_or(u32::MAX);
+                self.recovery.lost_records = self.recovery.lost_records.saturating_add(missing);
+            }
+            self.last_sequence = frame.sequence;
+            if number == self.head_page {
+                self.head_offset = at + frame.size();
+            }
+            found = true;
+            if self.take_record(number as usize * JOURNAL_PAGE_BYTES + at, &frame).is_none() {
+                self.recovery.unknown_records += 1;
+            }
+        }
+        if !found && page.iter().any(|byte| *byte != 0) {
+            self.recovery.damaged_pages += 1;
+        }
+    }
+
+    /// Takes one record in; none when its payload is not understood.
+    fn take_record(&mut self, offset: usize, frame: &Frame<'_>) -> Option<()> {
+        let offset = u32::try_from(offset).ok()?;
+        match frame.kind {
+            Kind::Table => self.take_table(Table::decode(frame.payload)?),
+            Kind::Entry => {
+                let summary = Summary::decode(frame.payload).ok()?;
+                let size = u16::try_from(frame.size()).ok()?;
+                self.index.put(summary.seq, Slot::new(&summary, offset, size, true));
+            }
+            Kind::Marks => {
+                for marked in marks_in(frame.payload) {
+                    self.index.mark(marked.seq, marked.slot, &marked.mark);
+                    if marked.mark.has_note() {
+                        self.index.note(marked.seq, marked.slot, offset);
+                    }
+                }
+            }
+            Kind::Clock => remember(&mut self.clocks, BootClock::decode(frame.payload)?),
+            Kind::Other(_) => return None,
+        }
+        Some(())
+    }
+
+    /// A slot that changed hands: what the earlier CRM had of earlier entries says nothing about the later one.
+    fn take_table(&mut self, table: Table) {
+        for (slot, (old, new)) in (0u8..).zip(self.table.0.iter().zip(table.0)) {
+            if *old != 0 && *old != new {
+                self.index.forget_crm(slot);
+            }
+        }
+        self.table = table;
+    }
+
+    /// A file without one true record: new and all zeros, or garbage.
+    fn count_damage<S: Storage>(&mut self, storage: &S, pages: u32, page: &mut [u8]) {
+        for number in 0..pages {
+            if !read_page(storage, number, page) {
+                self.recovery.unreadable_pages += 1;
+            } else if page.iter().any(|byte| *byte != 0) {
+                self.recovery.damaged_pages += 1;
+            }
+        }
+    }
+}
+
+/// The page whose first true record has the highest number. Mostly that is told by the page's first bytes alone.
+fn newest_page<S: Storage>(storage: &S, pages: u32, page: &mut [u8]) -> Option<u32> {
+    let mut newest: Option<(u64, u32)> = None;
+    for number in 0..pages {
+        let mut start = [0; 64];
+        if storage.read_at(offset_of(number), &mut start).is_err() {
+            continue;
+        }
+        let first = match Frame::parse(&start) {
+            Some(frame) => Some(frame.sequence),
+            None if read_page(storage, number, page) => Walk::new(page, 0).next().map(|(_, frame)| frame.sequence),
+            None => None,
+        };
+        if let Some(first) = first {
+            newest = newest.max(Some((first, number)));
+        }
+    }
+    newest.map(|(_, number)| number)
+}
+
+fn read_page<S: Storage>(storage: &S, number: u32, page: &mut [u8]) -> bool {
+    storage.read_at(offset_of(number), page).is_ok()
+}
+
+fn offset_of(page: u32) -> u64 {
+    u64::from(page) * JOURNAL_PAGE_BYTES as u64
+}

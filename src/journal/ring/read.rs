@@ -1,0 +1,163 @@
+//! Reading the ring: windows of what is undelivered, of the history, and one entry whole.
+//!
+//! Entries are read from the file when they are asked for, with their checksum, so that memory does not grow with the
+//! backlog. One that went bad since the start is forgotten and counted.
+
+use super::super::frame::{Frame, HEADER_BYTES, Kind};
+use super::super::index::Slot;
+use super::super::marks::{Mark, marks_in};
+use super::super::record::{Delivery, Seq, Stored, id_hash};
+use super::super::storage::Storage;
+use super::{Crm, Dating, HistoryItem, Part, Pending, Ring};
+use crate::call::record::CallRecord;
+use crate::clock::{Monotonic, Stamp, Wall};
+use crate::limits::{JOURNAL_PAGE_BYTES, JOURNAL_WINDOW};
+
+impl<S: Storage> Ring<S> {
+    /// Calls after `after` with this part of their work left for `crm`, oldest first, at most `max` and at most
+    /// [`JOURNAL_WINDOW`]. None means that there are no more.
+    pub fn pending(&mut self, crm: Crm, part: Part, after: Seq, max: usize) -> Vec<Pending> {
+        let Some(&slot) = self.slots.get(usize::from(crm.0)) else { return Vec::new() };
+        let max = max.min(JOURNAL_WINDOW);
+        let mut window = Vec::with_capacity(max);
+        let mut last = after;
+        while window.len() < max {
+            let Some(seq) = self.index.next_open(slot, part, last) else { break };
+            last = seq;
+            match self.pending_of(seq, slot) {
+                Some(pending) => window.push(pending),
+                None => self.forget_lost(seq),
+            }
+        }
+        window
+    }
+
+    /// The identity of a call, if the journal has it.
+    pub fn find(&self, id: &str) -> Option<Seq> {
+        let is_it = |seq: &Seq| self.slot_and_stored(*seq).is_some_and(|(_, stored)| stored.call.id == id);
+        self.index.with_hash(id_hash(id)).find(is_it)
+    }
+
+    /// Calls before `before`, newest first, at most `max` and at most [`JOURNAL_WINDOW`]. Begin with
+    /// `Seq(u64::MAX)`.
+    pub fn history(&self, before: Seq, max: usize) -> Vec<HistoryItem> {
+        let seqs = self.index.before(before).map(|(seq, _)| seq);
+        seqs.filter_map(|seq| self.history_item(seq)).take(max.min(JOURNAL_WINDOW)).collect()
+    }
+
+    /// Calls after `after` that a configured CRM refused for ever, oldest first, at most `max` and at most
+    /// [`JOURNAL_WINDOW`].
+    pub fn refused(&self, after: Seq, max: usize) -> Vec<HistoryItem> {
+        let active = self.index.active();
+        let dead = self.index.after(after).filter(|(_, slot)| slot.is_dead(active)).map(|(seq, _)| seq);
+        dead.filter_map(|seq| self.history_item(seq)).take(max.min(JOURNAL_WINDOW)).collect()
+    }
+
+    fn pending_of(&self, seq: Seq, crm: u8) -> Option<Pending> {
+        let (slot, mut stored) = self.slot_and_stored(seq)?;
+        let dating = self.date(&slot, &mut stored);
+        let delivery = stored.deliveries.iter().find(|delivery| delivery.slot == crm)?;
+        Some(Pending {
+            seq,
+            ticket: delivery.ticket.clone(),
+            recordings_left: delivery.state.recordings_left(slot.recordings),
+            in_doubt: slot.recovered,
+            dating,
+            call: Box::new(stored.call),
+        })
+    }
+
+    fn history_item(&self, seq: Seq) -> Option<HistoryItem> {
+        let (slot, mut stored) = self.slot_and_stored(seq)?;
+        let dating = self.date(&slot, &mut stored);
+        let told = stored.deliveries.into_iter().filter_map(|delivery| {
+            let Delivery { slot, state, ticket, reason } = delivery;
+            let crm = self.slots.iter().position(|seat| *seat == slot)?;
+            Some((Crm(u8::try_from(crm).ok()?), state, ticket, reason))
+        });
+        Some(HistoryItem { seq, dating, deliveries: told.collect(), call: Box::new(stored.call) })
+    }
+
+    /// An entry as it would be written today: marks and a date that became known are worked in.
+    pub(super) fn slot_and_stored(&self, seq: Seq) -> Option<(Slot, Stored)> {
+        let slot = *self.index.slot(seq)?;
+        let mut stored = self.read_entry(&slot).filter(|stored| stored.seq == seq)?;
+        for delivery in &mut stored.deliveries {
+            delivery.state = *slot.states.get(usize::from(delivery.slot))?;
+        }
+        for (crm, offset) in self.index.notes(seq) {
+            self.work_in_note(&mut stored, crm, offset);
+        }
+        self.work_in_queued(&mut stored);
+        if let Some(offset) = self.clock_of(&stored) {
+            set_date(&mut stored.call, offset);
+            stored.undated = None;
+        }
+        Some((slot, stored))
+    }
+
+    fn read_entry(&self, slot: &Slot) -> Option<Stored> {
+        let mut record = vec![0; usize::from(slot.size)];
+        self.storage.read_at(u64::from(slot.offset), &mut record).ok()?;
+        let frame = Frame::parse(&record).filter(|frame| frame.kind == Kind::Entry)?;
+        Stored::decode(frame.payload).ok()
+    }
+
+    /// Texts of marks lie in their own records; what cannot be read any more is left out.
+    fn work_in_note(&self, stored: &mut Stored, crm: u8, offset: u32) {
+        let in_page = offset as usize % JOURNAL_PAGE_BYTES;
+        let mut rest = vec![0; JOURNAL_PAGE_BYTES - in_page];
+        if self.storage.read_at(u64::from(offset), &mut rest).is_err() || rest.len() < HEADER_BYTES {
+            return;
+        }
+        let Some(frame) = Frame::parse(&rest).filter(|frame| frame.kind == Kind::Marks) else { return };
+        let seq = stored.seq;
+        for marked in marks_in(frame.payload).filter(|marked| marked.seq == seq && marked.slot == crm) {
+            note_text(stored, crm, &marked.mark);
+        }
+    }
+
+    /// Marks that are not written yet.
+    fn work_in_queued(&self, stored: &mut Stored) {
+        let seq = stored.seq;
+        for marked in self.marks.iter().filter(|marked| marked.seq == seq) {
+            note_text(stored, marked.slot, &marked.mark);
+        }
+    }
+
+    /// Milliseconds from the entry's monotonic clock to the wall's, if its date is open and its boot's clock known.
+    fn clock_of(&self, stored: &Stored) -> Option<i64> {
+        let boot = stored.undated?;
+        self.clocks.iter().find(|clock| clock.boot.is_same(boot)).map(|clock| clock.offset_ms)
+    }
+
+    /// Says how good the stamps are, and makes those that mean nothing in this boot harmless.
+    fn date(&self, slot: &Slot, stored: &mut Stored) -> Dating {
+        let Some(boot) = stored.undated else { return Dating::Known };
+        let call = &mut stored.call;
+        (call.started.wall, call.ended.wall) = (Wall::from_millis(0), Wall::from_millis(0));
+        if !slot.recovered || boot.is_same(self.settings.boot) {
+            return Dating::Waiting;
+        }
+        (call.started.mono, call.ended.mono) = (Monotonic::from_millis(0), Monotonic::from_millis(0));
+        Dating::Lost
+    }
+}
+
+fn set_date(call: &mut CallRecord, offset_ms: i64) {
+    let date = |stamp: Stamp| {
+        let mono = i64::try_from(stamp.mono.as_millis()).unwrap_or(i64::MAX);
+        Stamp { wall: Wall::from_millis(mono.saturating_add(offset_ms)), ..stamp }
+    };
+    (call.started, call.ended) = (date(call.started), date(call.ended));
+}
+
+fn note_text(stored: &mut Stored, crm: u8, mark: &Mark) {
+    let Some(delivery) = stored.deliveries.iter_mut().find(|delivery| delivery.slot == crm) else { return };
+    match mark {
+        Mark::Delivered { ticket: Some(ticket) } => delivery.ticket.call = ticket.clone(),
+        Mark::RecordingsGivenUp { reason } | Mark::Refused { reason } => delivery.reason = reason.clone(),
+        Mark::Retry => delivery.reason.clear(),
+        Mark::Delivered { ticket: None } | Mark::Attached { .. } => {}
+    }
+}

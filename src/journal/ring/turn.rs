@@ -1,0 +1,156 @@
+//! Turning the ring: how the head gets from page to page without overwriting what is still needed.
+//!
+//! The order that makes a power cut harmless at any byte:
+//!
+//! 1. A page is *collected* while it is still ahead of the gap: its undelivered entries queue to be moved.
+//! 2. They are copied behind the head, with the next write.
+//! 3. That write is synced.
+//! 4. Only then the page is entered and overwritten.
+//!
+//! Until 3 both copies may lie in the file; they have one identity, and recovery takes the later.
+
+use super::super::JournalError;
+use super::super::frame::{Kind, Walk};
+use super::super::head::Staged;
+use super::super::record::{Seq, Summary};
+use super::super::storage::Storage;
+use super::Ring;
+use crate::config::WhenFull;
+use crate::limits::JOURNAL_PAGE_BYTES;
+
+/// An entry that must be copied before its page is overwritten.
+#[derive(Clone, Copy, Debug)]
+pub struct Moving {
+    /// Its identity.
+    pub seq: Seq,
+    /// Its page, as counted by the head.
+    pub source: u64,
+}
+
+impl<S: Storage> Ring<S> {
+    /// Brings the head to where a payload of `length` bytes fits. Refuses only when the medium fails, or when the ring
+    /// is full and told to keep what it has.
+    pub(super) fn room_for(&mut self, length: usize) -> Result<(), JournalError> {
+        let mut rounds = 0;
+        loop {
+            self.place_moving();
+            if self.moving.is_empty() && self.head.fits(length) {
+                return Ok(());
+            }
+            // Once round without finding room: what is left is dropped rather than carried in circles.
+            self.collect_ahead(rounds < self.pages)?;
+            self.place_moving();
+            self.enter_next_page()?;
+            rounds = rounds.saturating_add(1);
+            if rounds > self.pages.saturating_mul(2) {
+                return Err(JournalError::TooLarge); // cannot be: entries are capped below a page
+            }
+        }
+    }
+
+    /// Pages kept free ahead of the head. The slack takes the growth of entries whose marks are worked in when they
+    /// move.
+    fn gap(&self) -> u64 {
+        u64::from(self.pages / 32).clamp(2, 16)
+    }
+
+    /// Frees pages ahead until the gap is as wide as it should be.
+    fn collect_ahead(&mut self, keep: bool) -> Result<(), JournalError> {
+        while self.collected < self.head.page() + self.gap() {
+            self.collect(self.collected + 1, keep)?;
+            self.collected += 1;
+        }
+        Ok(())
+    }
+
+    /// Sorts the entries of one page: undelivered ones will be moved, or dropped when the ring is full of them; the
+    /// others are forgotten.
+    fn collect(&mut self, page: u64, keep: bool) -> Result<(), JournalError> {
+        let start = u64::from(self.head.number_of(page)) * JOURNAL_PAGE_BYTES as u64;
+        let capacity = u64::from(self.pages) * JOURNAL_PAGE_BYTES as u64;
+        let keep_open = keep && self.index.open_bytes() <= capacity / 4 * 3;
+        // Refused calls are kept for the operator while there is plenty of room.
+        let keep_dead = keep && self.index.held_bytes() <= capacity / 4;
+        let found = self.entries_in(start)?;
+        if self.settings.when_full == WhenFull::DropNewest && !keep_open && found.iter().any(|(_, open, _)| *open) {
+            return Err(JournalError::Full);
+        }
+        for (seq, open, dead) in found {
+            if open && keep_open || dead && keep_dead {
+                self.moving.push_back(Moving { seq, source: page });
+            } else {
+                self.forget(seq, open);
+            }
+        }
+        Ok(())
+    }
+
+    /// The entries whose valid copy lies in the page at `start`: identity, undelivered, refused.
+    fn entries_in(&self, start: u64) -> Result<Vec<(Seq, bool, bool)>, JournalError> {
+        let mut page = vec![0; JOURNAL_PAGE_BYTES];
+        self.storage.read_at(start, &mut page).map_err(|error| JournalError::io("read", &error))?;
+        let active = self.index.active();
+        let entries = Walk::new(&page, 0).filter(|(_, frame)| frame.kind == Kind::Entry).filter_map(|(at, frame)| {
+            let seq = Summary::decode(frame.payload).ok()?.seq;
+            let slot = self.index.slot(seq).filter(|slot| u64::from(slot.offset) == start + at as u64)?;
+            Some((seq, slot.is_open(active), slot.is_dead(active)))
+        });
+        Ok(entries.collect())
+    }
+
+    /// Stages copies of the entries that must move, as long as they fit the head's page.
+    fn place_moving(&mut self) {
+        while let Some(&Moving { seq, source }) = self.moving.front() {
+            let copy = self.slot_and_stored(seq).map(|(slot, stored)| {
+                let mut payload = Vec::with_capacity(usize::from(slot.size) + 64);
+                stored.encode(&mut payload);
+                (slot, stored.undated.is_some(), payload)
+            });
+            let Some((slot, undated, payload)) = copy else {
+                self.moving.pop_front();
+                self.forget_lost(seq);
+                continue;
+            };
+            if !self.head.fits(payload.len()) {
+                return;
+            }
+            self.moving.pop_front();
+            self.head.stage(Kind::Entry, &payload, move |offset, size| Staged::Moved {
+                seq,
+                slot: slot.moved_to(offset, size, undated),
+                source,
+            });
+        }
+    }
+
+    /// Writes what is staged and goes on to the next page, which begins with the table.
+    fn enter_next_page(&mut self) -> Result<(), JournalError> {
+        self.write_staged()?;
+        let next = self.head.page() + 1;
+        if self.unsynced_sources.contains(&next) {
+            self.sync()?;
+        }
+        while let Some(&Moving { seq, .. }) = self.moving.front().filter(|moving| moving.source == next) {
+            self.moving.pop_front();
+            self.forget(seq, true); // grown beyond all slack: see `gap`
+        }
+        self.head.enter_next_page();
+        let mut payload = Vec::new();
+        self.table.encode(&mut payload);
+        self.head.stage(Kind::Table, &payload, |_, _| Staged::Table);
+        Ok(())
+    }
+
+    fn forget(&mut self, seq: Seq, open: bool) {
+        if self.index.remove(seq).is_some() && open {
+            self.counters.dropped = self.counters.dropped.saturating_add(1);
+        }
+    }
+
+    /// An entry that cannot be read any more.
+    pub(super) fn forget_lost(&mut self, seq: Seq) {
+        if self.index.remove(seq).is_some() {
+            self.counters.lost_records = self.counters.lost_records.saturating_add(1);
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The journal's thread: owns the ring, so that nobody else ever waits for flash.
+//!
+//! The daemon's loop hands requests over without waiting ([`Journal::request`] gives them back when
+//! [`JOURNAL_REQUESTS`] are queued) and takes replies from a bounded channel. Appends that have piled up share one sync.
+//! A medium that fails, is full or read-only costs the durability of the calls meanwhile, told by
+//! [`Reply::AppendFailed`] or `durable: false`, and nothing else: every request is answered, and writing goes on as
+//! soon as the medium lets it. A journal that cannot be opened is tried again; one that another agent holds is refused
+//! at once. Ends when asked ([`Request::Close`]) or when nobody takes its replies any more.
+
+use super::JournalError;
+use super::marks::Mark;
+use super::record::Seq;
+use super::recover::Recovery;
+use super::ring::{Crm, Entry, HistoryItem, Part, Pending, Ring, Settings, Stats};
+use super::storage::{FileStorage, Medium, SlowSync};
+use crate::clock;
+use crate::limits::{JOURNAL_BATCH, JOURNAL_REOPEN_INTERVAL, JOURNAL_REQUESTS};
+use core::time::Duration;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tokio::sync::mpsc::Sender;
+
+/// Name of the journal's file in its directory.
+pub const FILE_NAME: &str = "ring";
+/// Milliseconds to add to each sync; for tests only (see `tests/README.md`).
+const SLOW_SYNC_VARIABLE: &str = "RINGPOST_TEST_SLOW_SYNC_MS";
+const STACK_BYTES: usize = 128 * 1024;
+
+/// Where the journal lies and how it is run.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Its directory; made if it is not there.
+    pub directory: PathBuf,
+    /// Size of its file in KiB.
+    pub size_kib: u32,
+    /// How the ring is run.
+    pub ring: Settings,
+}
+
+/// What is asked of the journal.
+#[derive(Debug)]
+pub enum Request {
+    /// Keep a call. Answered by `Appended` or `AppendFailed`, with the same token.
+    Append {
+        /// The asker's own name for it.
+        token: u64,
+        /// The call.
+        entry: Box<Entry>,
+    },
+    /// Note what a CRM did. Not answered.
+    Mark {
+        /// The entry.
+        seq: Seq,
+        /// Whose.
+        crm: Crm,
+        /// What.
+        mark: Mark,
+    },
+    /// Undelivered calls of a CRM. Answered by `Pending`.
+    Pending {
+        /// Whose.
+        crm: Crm,
+        /// Which work is left.
+        part: Part,
+        /// Only later ones.
+        after: Seq,
+        /// At most so many; at most [`JOURNAL_WINDOW`](crate::limits::JOURNAL_WINDOW).
+        max: usize,
+    },
+    /// Calls, newest first. Answered by `History`.
+    History {
+        /// Only earlier ones.
+        before: Seq,
+        /// At most so many; at most [`JOURNAL_WINDOW`](crate::limits::JOURNAL_WINDOW).
+        max: usize,
+    },
+    /// How it is. Answered by `Stats`.
+    Stats,
+    /// Write and sync what waits, and end. Answered by `Closed`.
+    Close,
+}
+
+/// What the journal says.
+#[derive(Debug)]
+pub enum Reply {
+    /// The file was read; from now on calls are kept.
+    Opened {
+        /// What was found.
+        recovery: Recovery,
+        /// RAM does not outlive the power: worth a warning.
+        medium: Medium,
+        /// Entries before this one were written by an earlier process: in doubt as far as they are not marked.
+        first_own: Seq,
+        /// Undelivered calls and all else.
+        stats: Box<Stats>,
+    },
+    /// A call is kept.
+    Appended {
+        /// The asker's name for it.
+        token: u64,
+        /// Its identity from now on.
+        seq: Seq,
+        /// The call, given back.
+        entry: Box<Entry>,
+        /// The journal had it already: it may be delivered in part.
+        known: bool,
+        /// It is safe from a power cut. If not, the medium failed at the sync.
+        durable: bool,
+    },
+    /// A call could not be kept: deliver it at once, or it is gone with the process.
+    AppendFailed {
+        /// The asker's name for it.
+        token: u64,
+        /// The call, given back.
+        entry: Box<Entry>,
+        /// Why.
+        why: JournalError,
+    },
+    /// Undelivered calls of a CRM, oldest first; an empty list means that there are no more now.
+    Pending {
+        /// Whose.
+        crm: Crm,
+        /// Which work is left.
+        part: Part,
+        /// Only later ones were asked for.
+        after: Seq,
+        /// The calls.
+        calls: Vec<Pending>,
+    },
+    /// Calls, newest first.
+    History(Vec<HistoryItem>),
+    /// How it is.
+    Stats(Box<Stats>),
+    /// The medium began to fail, failed in another way, or is well again (none). Told once per change.
+    Fault(Option<Fault>),
+    /// All is written; the thread ends.
+    Closed,
+}
+
+/// The medium fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault(pub JournalError);
+
+/// The handle of the journal's thread.
+#[derive(Debug)]
+pub struct Journal {
+    requests: SyncSender<Request>,
+    thread: JoinHandle<()>,
+}
+
+impl Journal {
+    /// Starts the thread. Fails at once when another agent holds the journal; any other trouble with the file is told
+    /// by [`Reply::Fault`] and tried again.
+    pub fn start(setup: Setup, replies: Sender<Reply>) -> Result<Self, JournalError> {
+        let opened = open(&setup);
+        if let Err(JournalError::Locked) = opened {
+            return Err(JournalError::Locked);
+        }
+        let (requests, inbox) = sync_channel(JOURNAL_REQUESTS);
+        let worker = Worker { setup, inbox, replies, ring: None, fault: None, opened_at: Instant::now() };
+        let thread = std::thread::Builder::new().name("journal".into()).stack_size(STACK_BYTES);
+        let thread = thread.spawn(move || worker.run(opened)).map_err(|error| JournalError::io("start", &error))?;
+        Ok(Self { requests, thread })
+    }
+
+    /// Asks without waiting. Gives the request back when too many wait, or when the thread has ended.
+    pub fn request(&self, request: Request) -> Result<(), Request> {
+        self.requests.try_send(request).map_err(|error| match error {
+            TrySendError::Full(request) | TrySendError::Disconnected(request) => request,
+        })
+    }
+
+    /// Waits for the end of the thread, which comes after [`Request::Close`].
+    pub fn join(self) {
+        drop(self.requests);
+        let _ = self.thread.join(); // it does not panic; if it did, there is nothing to save
+    }
+}
+
+type FileRing = Ring<SlowSync<FileStorage>>;
+
+/// Opens and locks the file; reading it is the thread's work.
+fn open(setup: &Setup) -> Result<FileStorage, JournalError> {
+    std::fs::create_dir_all(&setup.directory).map_err(|error| JournalError::io("open", &error))?;
+    FileStorage::open(&setup.directory.join(FILE_NAME), setup.size_kib)
+}
+
+fn slow_sync() -> Duration {
+    let asked = std::env::var(SLOW_SYNC_VARIABLE).ok().and_then(|text| text.parse().ok());
+    Duration::from_millis(asked.unwrap_or(0))
+}
+
+/// It is over: asked to close, or nobody takes replies any more.
+struct Gone;
+
+struct Worker {
+    setup: Setup,
+    inbox: Receiver<Request>,
+    replies: Sender<Reply>,
+    ring: Option<FileRing>,
+    fault: Option<Fault>,
+    opened_at: Instant,
+}
+
+/// An append that is written but not yet synced.
+struct Unsynced {
+    token: u64,
+    entry: Box<Entry>,
+    seq: Seq,
+    known: bool,
+}
+
+impl Worker {
+    fn run(mut self, opened: Result<FileStorage, JournalError>) {
+        let mut going = self.take_file(opened);
+        while going.is_ok() {
+            let first = match self.inbox.recv_timeout(self.patience()) {
+                Ok(request) => Some(request),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(Request::Close),
+            };
+            going = self.reopen_if_due().and_then(|()| self.take_batch(first));
+        }
+    }
+
+    /// How long there is nothing to do but to wait for requests.
+    fn patience(&self) -> Duration {
+        let Some(ring) = &self.ring else { return JOURNAL_REOPEN_INTERVAL };
+        ring.next_flush().map_or(Duration::from_secs(3600), |due| due.since(clock::now().mono))
+    }
+
+    /// Does what was asked, up to [`JOURNAL_BATCH`] requests with one sync, and what is due.
+    fn take_batch(&mut self, first: Option<Request>) -> Result<(), Gone> {
+        let mut unsynced = Vec::new();
+        let waiting = core::iter::from_fn(|| self.inbox.try_recv().ok()).take(JOURNAL_BATCH);
+        let batch: Vec<Request> = first.into_iter().chain(waiting).collect();
+        for request in batch {
+            match request {
+                Request::Append { token, entry } => self.append(token, entry, &mut unsynced)?,
+                Request::Mark { seq, crm, mark } => self.mark(seq, crm, mark),
+                Request::Close => {
+                    self.settle(&mut unsynced)?;
+                    self.close();
+                    self.say(Reply::Closed)?;
+                    return Err(Gone);
+                }
+                question => {
+                    self.settle(&mut unsynced)?; // what is told of must be safe
+                    self.answer(&question)?;
+                }
+            }
+        }
+        self.settle(&mut unsynced)?;
+        self.flush_due()
+    }
+
+    fn append(&mut self, token: u64, entry: Box<Entry>, unsynced: &mut Vec<Unsynced>) -> Result<(), Gone> {
+        let closed = self.fault.map_or(JournalError::Closed, |Fault(why)| why);
+        let appended = self.ring.as_mut().map_or(Err(closed), |ring| ring.append(&entry, clock::now()));
+        match appended {
+            Ok(appended) => {
+                unsynced.push(Unsynced { token, entry, seq: appended.seq, known: appended.known });
+                Ok(())
+            }
+            Err(why) => {
+                self.tell_fault(Some(Fault(why)))?;
+                self.say(Reply::AppendFailed { token, entry, why })
+            }
+        }
+    }
+
+    /// Syncs what was appended and answers for it.
+    fn settle(&mut self, unsynced: &mut Vec<Unsynced>) -> Result<(), Gone> {
+        if unsynced.is_empty() {
+            return Ok(());
+        }
+        let synced = self.ring.as_mut().map_or(Err(JournalError::Closed), Ring::sync);
+        self.tell_fault(synced.err().map(Fault))?;
+        for Unsynced { token, entry, seq, known } in unsynced.drain(..) {
+            self.say(Reply::Appended { token, seq, entry, known, durable: synced.is_ok() })?;
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, seq: Seq, crm: Crm, mark: Mark) {
+        if let Some(ring) = &mut self.ring {
+            ring.mark(seq, crm, mark, clock::now());
+        }
+    }
+
+    /// A journal that is not open holds nothing: its answers are empty.
+    fn answer(&mut self, question: &Request) -> Result<(), Gone> {
+        let reply = match *question {
+            Request::Pending { crm, part, after, max } => {
+                let calls = self.ring.as_mut().map_or_else(Vec::new, |ring| ring.pending(crm, part, after, max));
+                Reply::Pending { crm, part, after, calls }
+            }
+            Request::History { before, max } => {
+                Reply::History(self.ring.as_ref().map_or_else(Vec::new, |ring| ring.history(before, max)))
+            }
+            Request::Stats => Reply::Stats(Box::new(self.ring.as_ref().map(Ring::stats).unwrap_or_default())),
+            Request::Append { .. } | Request::Mark { .. } | Request::Close => return Ok(()), // not questions
+        };
+        self.say(reply)
+    }
+
+    fn flush_due(&mut self) -> Result<(), Gone> {
+        let Some(ring) = &mut self.ring else { return Ok(()) };
+        match ring.flush_due(clock::now()) {
+            Ok(()) => Ok(()),
+            Err(why) => self.tell_fault(Some(Fault(why))),
+        }
+    }
+
+    /// Saves the waiting marks. If the medium refuses, they cost look-ups after the next start.
+    fn close(&mut self) {
+        if let Some(mut ring) = self.ring.take() {
+            let _ = ring.flush(clock::now()).and_then(|()| ring.sync());
+        }
+    }
+
+    fn reopen_if_due(&mut self) -> Result<(), Gone> {
+        if self.ring.is_some() || self.opened_at.elapsed() < JOURNAL_REOPEN_INTERVAL {
+            return Ok(());
+        }
+        self.opened_at = Instant::now();
+        let opened = open(&self.setup);
+        self.take_file(opened)
+    }
+
+    fn take_file(&mut self, opened: Result<FileStorage, JournalError>) -> Result<(), Gone> {
+        match opened {
+            Ok(file) => {
+                let medium = file.medium();
+                let (ring, recovery) = Ring::open(SlowSync::new(file, slow_sync()), self.setup.ring.clone());
+                let (stats, first_own) = (Box::new(ring.stats()), ring.next_seq());
+                self.ring = Some(ring);
+                self.tell_fault(None)?;
+                self.say(Reply::Opened { recovery, medium, first_own, stats })
+            }
+            Err(why) => self.tell_fault(Some(Fault(why))),
+        }
+    }
+
+    fn tell_fault(&mut self, fault: Option<Fault>) -> Result<(), Gone> {
+        if self.fault == fault {
+            return Ok(());
+        }
+        self.fault = fault;
+        self.say(Reply::Fault(fault))
+    }
+
+    fn say(&self, reply: Reply) -> Result<(), Gone> {
+        self.replies.blocking_send(reply).map_err(|_| Gone)
+    }
+}
