@@ -119,3 +119,38 @@ impl Log for Stderr {
 fn is_worth_telling(record: &Record<'_>) -> bool {
     record.level() <= Level::Warn || record.target().starts_with("ringpost")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(log: &Stderr, target: &str, level: Level, text: &str) {
+        log.log(&Record::builder().target(target).level(level).args(format_args!("{text}")).build());
+    }
+
+    /// A stderr that nobody reads costs lines, never time: the thread that logs does not wait.
+    #[test]
+    fn a_slow_stderr_costs_lines_and_not_time() {
+        log::set_max_level(LevelFilter::Trace);
+        let (sender, receiver) = sync_channel(LOG_LINES);
+        let log = Stderr { sink: sink(), queue: Some(sender), lost: AtomicU64::new(0) };
+        for _ in 0..LOG_LINES + 7 {
+            record(&log, "ringpost::ami", Level::Info, "token=abc\nx");
+        }
+        assert_eq!(log.lost.load(Ordering::Relaxed), 7);
+        let lines: Vec<Job> = receiver.try_iter().collect();
+        assert_eq!(lines.len(), LOG_LINES);
+        assert!(matches!(lines.first(), Some(Job::Line(Level::Info, _, text)) if text == r"token=***\nx"));
+    }
+
+    #[test]
+    fn other_crates_are_heard_only_when_they_warn() {
+        log::set_max_level(LevelFilter::Trace);
+        let (sender, receiver) = sync_channel(LOG_LINES);
+        let log = Stderr { sink: sink(), queue: Some(sender), lost: AtomicU64::new(0) };
+        record(&log, "ureq_proto::client", Level::Debug, "POST /rest/1/abcdef/x");
+        record(&log, "rustls::client", Level::Warn, "certificate expired");
+        record(&log, "ringpost::ami", Level::Trace, "frame");
+        assert_eq!(receiver.try_iter().count(), 2);
+    }
+}
