@@ -37,7 +37,7 @@ pub(crate) enum Answer {
     /// Nothing, and the connection stays open.
     Silence,
     /// An error in the portal's envelope.
-    Error { status: u16, code: String, text: String },
+    Error { status: u16, code: String, text: String, retry_after: Option<u64> },
     /// A page of HTML.
     Html { status: u16 },
     /// 302 to the same path under another base.
@@ -113,7 +113,7 @@ impl Fault {
 
     /// Any error in the portal's envelope, not executed.
     pub fn error(status: u16, code: &str, text: &str) -> Self {
-        Self::new(false, Answer::Error { status, code: code.to_owned(), text: text.to_owned() })
+        Self::new(false, Answer::Error { status, code: code.to_owned(), text: text.to_owned(), retry_after: None })
     }
 
     /// A page of HTML with this status, as a proxy in front of the portal sends it.
@@ -144,6 +144,16 @@ impl Fault {
     /// Does the work and answers 200 with something that is not JSON.
     pub fn invalid_json() -> Self {
         Self::new(true, Answer::InvalidJson)
+    }
+
+    /// Adds a `Retry-After` of this many seconds to an error. The portal is not known to send one;
+    /// a proxy in front of it may.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        if let Answer::Error { retry_after, .. } = &mut self.answer {
+            *retry_after = Some(seconds);
+        }
+        self
     }
 
     /// Only requests of this method, in any case; `batch` and `upload` are methods too.

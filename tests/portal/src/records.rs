@@ -67,11 +67,19 @@ pub struct FinishedCall {
     pub activity: Option<u64>,
     /// `RECORD_FILE_ID`.
     pub recording: Option<u64>,
+    /// The later outgoing call that was answered on the same number, for a missed call. The numbers
+    /// are compared as texts, so one with `+` does not clear one without.
+    pub called_back: Option<u64>,
     /// When it was finished.
     pub finished: Instant,
 }
 
 impl FinishedCall {
+    /// Whether the portal counts it as missed: an incoming call with 304, and no other code.
+    pub fn missed(&self) -> bool {
+        self.status_code == "304" && matches!(self.registered.kind, 2 | 3)
+    }
+
     /// `CALL_ID`.
     pub fn call_id(&self) -> &str {
         &self.registered.call_id
@@ -209,6 +217,8 @@ pub struct RequestRecord {
     pub arrived_at: SystemTime,
     /// When the body was complete.
     pub complete: Instant,
+    /// When its outcome was certain, which is before the answer was sent; `None` while it is at work.
+    pub answered: Option<Instant>,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -278,7 +288,10 @@ impl fmt::Display for Event {
                 call.user,
                 if call.internal { " (internal)" } else { "" },
             ),
-            Self::CardShown(card) => write!(f, "card up   user {} {}", card.user, short(&card.call_id)),
+            Self::CardShown(card) => {
+                let again = if card.times_shown > 1 { " again" } else { "" };
+                write!(f, "card up   user {} {}{again}", card.user, short(&card.call_id))
+            }
             Self::CardHidden(card) => write_hidden(f, card),
             Self::Finished(call) => write!(
                 f,

@@ -191,8 +191,10 @@ impl Shared {
             if matches!(self.lock().mode, Mode::Down | Mode::Stopped) {
                 return;
             }
-            if let Ok(stream) = stream {
-                self.welcome(stream);
+            match stream {
+                Ok(stream) => self.welcome(stream),
+                // Out of descriptors, most likely: others must end first.
+                Err(_) => thread::sleep(Duration::from_millis(10)),
             }
         }
     }
@@ -268,8 +270,13 @@ impl Shared {
         record.number = number;
         let fault = fault.unwrap_or_else(|| Fault::slow_before(Duration::ZERO));
         let base = format!("https://{}", head.header("host").unwrap_or_default());
+        if !self.pause(id, fault.before) {
+            // It went down before it got to this.
+            let outcome = Outcome::Spoilt { how: "cut", executed: false };
+            self.change(|inner| inner.engine.state.end_request(number, outcome));
+            return Ok(After::Cut);
+        }
         let reply = refused.or_else(|| {
-            self.pause(id, fault.before);
             let upload = body.upload;
             let asked = Asked { route: &route, base: &base, params, upload, record: &record, began: record.complete };
             fault.execute.then(|| self.change(|inner| inner.engine.answer(asked)))
@@ -293,6 +300,7 @@ impl Shared {
             arrived: head.arrived,
             arrived_at: head.arrived_at,
             complete: Instant::now(),
+            answered: None,
             outcome: Outcome::Pending,
         }
     }
@@ -315,17 +323,19 @@ impl Shared {
         Ok(Body { params: Value::Null, bytes, upload: Some(upload) })
     }
 
-    /// Waits; ends early when the connection is gone.
-    fn pause(&self, id: u64, wait: Duration) {
+    /// Waits. False, and early, when the portal took the connection away meanwhile; a client that
+    /// leaves does not end its request, as with PHP.
+    fn pause(&self, id: u64, wait: Duration) -> bool {
         let until = Instant::now() + wait;
         let mut inner = self.lock();
         while inner.connections.contains_key(&id) {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return;
+                return true;
             }
             inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        false
     }
 
     /// Sends the true answer or what stands in its place. The log is written first: a client that
@@ -343,7 +353,7 @@ impl Shared {
     ) -> io::Result<After> {
         let executed = reply.as_ref().is_some_and(|reply| reply.executed);
         let reply = match answer {
-            Answer::Error { status, code, text } => Some(Reply {
+            Answer::Error { status, code, text, .. } => Some(Reply {
                 status: *status,
                 body: Value::map([("error", code.as_str().into()), ("error_description", text.as_str().into())]),
                 error: Some((code.clone(), text.clone())),
@@ -351,9 +361,13 @@ impl Shared {
             }),
             _ => reply,
         };
+        let extra = match answer {
+            Answer::Error { retry_after: Some(seconds), .. } => format!("Retry-After: {seconds}\r\n"),
+            _ => String::new(),
+        };
         let outcome = outcome(answer, reply.as_ref(), executed);
         self.change(|inner| inner.engine.state.end_request(number, outcome));
-        let bytes = reply.map(|reply| json(reply.status, &reply.body.to_json(), last)).unwrap_or_default();
+        let bytes = reply.map(|reply| json(reply.status, &reply.body.to_json(), &extra, last)).unwrap_or_default();
         match answer {
             Answer::True | Answer::Error { .. } => wire.send(&bytes)?,
             Answer::Cut => return Ok(After::Cut),
@@ -372,7 +386,7 @@ impl Shared {
                 let location = format!("Location: {base}{target}\r\n");
                 wire.send(&http::answer(302, "text/html", &location, b"", last))?;
             }
-            Answer::InvalidJson => wire.send(&json(200, r#"{"result":{"CALL_ID":"ext"#, last))?,
+            Answer::InvalidJson => wire.send(&json(200, r#"{"result":{"CALL_ID":"ext"#, "", last))?,
             Answer::Huge { bytes } => send_huge(wire, *bytes)?,
             Answer::Endless => send_endless(wire)?,
             Answer::Drip { pause } => self.drip(id, wire, &bytes, *pause)?,
@@ -383,7 +397,9 @@ impl Shared {
     fn drip(&self, id: u64, wire: &mut Wire<Tls>, bytes: &[u8], pause: Duration) -> io::Result<()> {
         for byte in bytes {
             wire.send(std::slice::from_ref(byte))?;
-            self.pause(id, pause);
+            if !self.pause(id, pause) {
+                break;
+            }
         }
         Ok(())
     }
@@ -500,8 +516,8 @@ fn outcome(answer: &Answer, reply: Option<&Reply>, executed: bool) -> Outcome {
     Outcome::Spoilt { how, executed }
 }
 
-fn json(status: u16, body: &str, last: bool) -> Vec<u8> {
-    http::answer(status, "application/json; charset=utf-8", "", body.as_bytes(), last)
+fn json(status: u16, body: &str, extra: &str, last: bool) -> Vec<u8> {
+    http::answer(status, "application/json; charset=utf-8", extra, body.as_bytes(), last)
 }
 
 /// Reads and forgets until the client goes.

@@ -209,6 +209,7 @@ impl State {
     pub(crate) fn end_request(&mut self, number: u64, outcome: Outcome) {
         let Some(request) = self.requests.iter_mut().rev().find(|request| request.number == number) else { return };
         request.outcome = outcome;
+        request.answered = Some(Instant::now());
         let request = request.clone();
         self.tell(Event::Request(request));
     }

@@ -49,6 +49,14 @@ fn refusals_are_not_executed_and_go_by_method() {
 }
 
 #[test]
+fn an_error_may_carry_a_retry_after() {
+    let bench = Bench::new();
+    bench.portal.fault(Fault::error(503, "OVERLOAD_LIMIT", "REST API is blocked due to overload").retry_after(7));
+    let answer = bench.agent.post(format!("{}profile", bench.portal.webhook_url())).send("{}").expect("an answer");
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"7".parse().unwrap()));
+}
+
+#[test]
 fn answers_that_are_no_answers() {
     let bench = Bench::new();
     bench.portal.fault(Fault::html(502, false));
@@ -138,6 +146,22 @@ fn going_down_ends_a_request_in_flight() {
         bench.portal.go_down();
         assert!(request.join().expect("no panic"), "the answer is lost");
     });
+}
+
+#[test]
+fn what_waits_when_the_portal_goes_down_is_not_done() {
+    let bench = Bench::new();
+    bench.portal.fault(Fault::slow_before(Duration::from_secs(60)).on(REGISTER));
+    std::thread::scope(|scope| {
+        let request = scope.spawn(|| bench.try_call(REGISTER, CALL).is_err());
+        bench.portal.wait_for(SOON, |state| state.requests().next().map(|_| ())).expect("arrived");
+        bench.portal.go_down();
+        assert!(request.join().expect("no panic"));
+    });
+    let spoilt = |state: &portal::State| state.requests().next().filter(|r| r.answered.is_some()).cloned();
+    let request = bench.portal.wait_for(SOON, spoilt).expect("an outcome");
+    assert_eq!(request.outcome, Outcome::Spoilt { how: "cut", executed: false });
+    assert!(bench.portal.live_calls().is_empty());
 }
 
 #[test]

@@ -306,6 +306,23 @@ fn a_missed_call_leaves_a_missed_activity() {
 }
 
 #[test]
+fn calling_back_clears_a_missed_call_of_the_same_text_only() {
+    let bench = Bench::new();
+    let call = |kind: i64, phone: &str, status: &str| {
+        let params = format!(r#"{{"USER_ID":11,"PHONE_NUMBER":"{phone}","TYPE":{kind}}}"#);
+        let call_id = bench.call(REGISTER, &params).result().at("CALL_ID").to_text();
+        bench.call(FINISH, &format!(r#"{{"CALL_ID":"{call_id}","USER_ID":11,"STATUS_CODE":"{status}"}}"#)).result();
+    };
+    call(2, "+79161234567", "304");
+    let cleared = || bench.portal.calls()[0].called_back.is_some();
+    call(1, "79161234567", "200");
+    call(1, "+79161234567", "486");
+    assert!(!cleared());
+    call(1, "+79161234567", "200");
+    assert!(cleared());
+}
+
+#[test]
 fn a_search_names_the_responsible_employee() {
     let bench = Bench::with(|config| config.entities.push(contact()));
     let search = |params: &str| bench.call("telephony.externalCall.searchCrmEntities", params);

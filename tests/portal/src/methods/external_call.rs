@@ -41,6 +41,7 @@ pub(super) fn finish(call: &mut Call<'_>) -> Result<Done, Failure> {
         return Err(Failure::plain("Unexpected database error; the table is full"));
     }
     row.id = call.state.next_id();
+    clear_missed(call.state, &row);
     call.state.add_finished(row.clone());
     Ok(answer(&row).into())
 }
@@ -129,6 +130,7 @@ fn row(call: &Call<'_>, live: LiveCall, user: u64) -> FinishedCall {
         in_chat: params.at("ADD_TO_CHAT").to_bool(),
         activity: None,
         recording: None,
+        called_back: None,
         finished: Instant::now(),
     }
 }
@@ -137,10 +139,27 @@ fn row(call: &Call<'_>, live: LiveCall, user: u64) -> FinishedCall {
 fn make_activity(call: &mut Call<'_>, row: &FinishedCall) -> Option<u64> {
     let owner = row.registered.entity.filter(|entity| call.state.entity(*entity).is_some())?;
     let id = call.state.next_id();
-    let missed = row.status_code == "304" && matches!(row.registered.kind, 2 | 3);
     let call_id = row.registered.call_id.clone();
-    call.state.activities.push(Activity { id, call_id, owner, responsible: row.user, missed, recording: None });
+    call.state.activities.push(Activity {
+        id,
+        call_id,
+        owner,
+        responsible: row.user,
+        missed: row.missed(),
+        recording: None,
+    });
     Some(id)
+}
+
+/// An answered outgoing call clears the missed ones of the same number, compared as text.
+fn clear_missed(state: &mut State, row: &FinishedCall) {
+    if row.status_code != "200" || row.registered.kind != 1 {
+        return;
+    }
+    let same = |old: &&mut FinishedCall| old.registered.phone == row.registered.phone && old.missed();
+    for old in state.finished.iter_mut().filter(same) {
+        old.called_back.get_or_insert(row.id);
+    }
 }
 
 fn check_columns(row: &FinishedCall) -> Result<(), Failure> {
