@@ -85,7 +85,7 @@ impl Engine {
                 self.charge("batch", asked.began, &mut time);
                 envelope(result.into(), time)
             }
-            (_, Some(upload)) => self.upload(user, asked.base, upload),
+            (_, Some(upload)) => self.upload(user, asked.base, asked.params, upload),
             (_, None) => {
                 let (outcome, time) = self.run(user, &name, asked.base, asked.params, asked.began);
                 match outcome {
@@ -136,8 +136,8 @@ impl Engine {
         })
     }
 
-    fn upload(&mut self, user: u64, base: &str, upload: Upload) -> Reply {
-        match methods::upload(&mut self.call(user, base, Value::Null), upload) {
+    fn upload(&mut self, user: u64, base: &str, params: Value, upload: Upload) -> Reply {
+        match methods::upload(&mut self.call(user, base, params), upload) {
             // An upload has no `time`.
             Ok(done) => envelope(done, None),
             Err(failure) => self.failed(&failure, true),

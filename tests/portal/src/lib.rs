@@ -28,6 +28,7 @@
 mod auth;
 mod batch;
 mod config;
+mod crm;
 mod engine;
 mod faults;
 mod form;
@@ -38,6 +39,7 @@ mod multipart;
 mod portal;
 mod rate;
 mod records;
+mod serve;
 mod server;
 mod stamp;
 mod state;

@@ -6,7 +6,7 @@
 //! Bounds: [`limits::PART_HEAD_BYTES`] per part header, one boundary's length of look-back, and the
 //! caller's cap on what is kept.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -22,7 +22,26 @@ pub(crate) struct Part {
     pub(crate) bytes: u64,
     pub(crate) sha256: String,
     pub(crate) content: Option<Vec<u8>>,
-    pub(crate) path: Option<PathBuf>,
+    pub(crate) saved: Option<Saved>,
+}
+
+/// A file that goes away unless it is given its final name.
+#[derive(Debug)]
+pub(crate) struct Saved(PathBuf);
+
+impl Saved {
+    /// Gives it its name beside where it is now.
+    pub(crate) fn rename(self, name: &str) -> Option<PathBuf> {
+        let to = self.0.with_file_name(name);
+        fs::rename(&self.0, &to).ok().map(|()| to)
+    }
+}
+
+impl Drop for Saved {
+    fn drop(&mut self) {
+        // After a rename there is nothing left here.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// Takes one body apart.
@@ -58,7 +77,7 @@ struct Growing {
     bytes: u64,
     hash: Context,
     content: Vec<u8>,
-    file: Option<(File, PathBuf)>,
+    file: Option<(File, Saved)>,
 }
 
 impl Splitter {
@@ -158,7 +177,7 @@ impl Splitter {
             return None;
         }
         let file_name = parameter(&disposition, "filename")?;
-        let file = self.save.as_ref().and_then(|path| Some((File::create(path).ok()?, path.clone())));
+        let file = self.save.as_ref().and_then(|path| Some((File::create(path).ok()?, Saved(path.clone()))));
         let content_type = header(head, "content-type");
         Some(Growing { file_name, content_type, bytes: 0, hash: Context::new(&SHA256), content: Vec::new(), file })
     }
@@ -187,7 +206,7 @@ impl Growing {
             bytes: self.bytes,
             sha256: hex(self.hash.finish().as_ref()),
             content: (self.bytes <= keep).then_some(self.content),
-            path: self.file.map(|(_, path)| path),
+            saved: self.file.map(|(_, saved)| saved),
         }
     }
 }

@@ -6,11 +6,12 @@
 //!
 //! Bounds: the constants of [`crate::limits`]. Logs forget their oldest entry, tables refuse.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Instant, SystemTime};
 
-use crate::config::{Entity, EntityType, User};
+use crate::config::{Entity, User};
+use crate::crm::Crm;
 use crate::limits;
 use crate::records::{
     Activity, Card, Event, FinishedCall, HiddenBy, Line, LiveCall, Outcome, Recording, RequestRecord,
@@ -20,13 +21,18 @@ use crate::records::{
 #[derive(Debug, Default)]
 pub struct State {
     pub(crate) users: Vec<User>,
-    pub(crate) entities: Vec<Entity>,
+    pub(crate) crm: Crm,
     pub(crate) lines: Vec<Line>,
     pub(crate) live: Vec<LiveCall>,
     pub(crate) finished: Vec<FinishedCall>,
     pub(crate) activities: Vec<Activity>,
     pub(crate) recordings: Vec<Recording>,
     cards: VecDeque<Card>,
+    cards_forgotten: usize,
+    /// Number of the open card of a user and a call, counted from the first card ever.
+    open: HashMap<(u64, String), usize>,
+    /// Places in `finished` of the missed calls of a number that nobody called back.
+    missed: HashMap<String, Vec<usize>>,
     requests: VecDeque<RequestRecord>,
     requests_forgotten: u64,
     requests_seen: u64,
@@ -37,7 +43,7 @@ pub struct State {
 impl State {
     pub(crate) fn new(users: Vec<User>, entities: Vec<Entity>) -> Self {
         let last_id = entities.iter().map(|entity| entity.id).max().unwrap_or(0).max(1000);
-        Self { users, entities, last_id, ..Self::default() }
+        Self { users, crm: Crm::new(entities), last_id, ..Self::default() }
     }
 
     /// The employees.
@@ -72,7 +78,7 @@ impl State {
 
     /// The records of the CRM, those that calls created included.
     pub fn entities(&self) -> &[Entity] {
-        &self.entities
+        self.crm.all()
     }
 
     /// The cards, oldest first.
@@ -132,13 +138,9 @@ impl State {
         self.finished.iter_mut().rev().find(|call| call.call_id() == call_id)
     }
 
-    pub(crate) fn entity(&self, (kind, id): (EntityType, u64)) -> Option<&Entity> {
-        self.entities.iter().find(|entity| entity.kind == kind && entity.id == id)
-    }
-
     pub(crate) fn add_entity(&mut self, entity: Entity) {
         self.tell(Event::Created(entity.clone()));
-        self.entities.push(entity);
+        self.crm.add(entity);
     }
 
     pub(crate) fn add_live(&mut self, call: LiveCall) {
@@ -148,6 +150,7 @@ impl State {
 
     pub(crate) fn add_finished(&mut self, call: FinishedCall) {
         self.live.retain(|live| live.call_id != call.registered.call_id);
+        self.note_missed(&call);
         self.tell(Event::Finished(call.clone()));
         self.finished.push(call);
     }
@@ -166,7 +169,7 @@ impl State {
             return;
         }
         if self.cards.len() >= limits::CARDS {
-            self.cards.pop_front();
+            self.forget_card();
         }
         let card = Card {
             user,
@@ -179,6 +182,7 @@ impl State {
             hidden_by: None,
         };
         self.tell(Event::CardShown(card.clone()));
+        self.open.insert((user, call_id.to_owned()), self.cards_forgotten + self.cards.len());
         self.cards.push_back(card);
     }
 
@@ -188,6 +192,7 @@ impl State {
             card.hidden = Some(Instant::now());
             card.hidden_by = Some(by);
             let card = card.clone();
+            self.open.remove(&(user, call_id.to_owned()));
             self.tell(Event::CardHidden(card));
         }
     }
@@ -231,6 +236,30 @@ impl State {
     }
 
     fn open_card(&mut self, user: u64, call_id: &str) -> Option<&mut Card> {
-        self.cards.iter_mut().rev().find(|card| card.user == user && card.call_id == call_id && card.hidden.is_none())
+        let number = self.open.get(&(user, call_id.to_owned()))?;
+        self.cards.get_mut(number - self.cards_forgotten)
+    }
+
+    fn forget_card(&mut self) {
+        if let Some(card) = self.cards.pop_front() {
+            self.cards_forgotten += 1;
+            if card.hidden.is_none() {
+                self.open.remove(&(card.user, card.call_id));
+            }
+        }
+    }
+
+    /// An answered outgoing call clears the missed ones of the same number, compared as text.
+    fn note_missed(&mut self, call: &FinishedCall) {
+        let phone = &call.registered.phone;
+        if call.missed() {
+            self.missed.entry(phone.clone()).or_default().push(self.finished.len());
+        } else if call.status_code == "200" && call.registered.kind == 1 {
+            for place in self.missed.remove(phone).unwrap_or_default() {
+                if let Some(old) = self.finished.get_mut(place) {
+                    old.called_back = Some(call.id);
+                }
+            }
+        }
     }
 }

@@ -146,6 +146,9 @@ fn going_down_ends_a_request_in_flight() {
         bench.portal.go_down();
         assert!(request.join().expect("no panic"), "the answer is lost");
     });
+    let spoilt = |state: &portal::State| state.requests().next().filter(|r| r.answered.is_some()).cloned();
+    let request = bench.portal.wait_for(SOON, spoilt).expect("an outcome");
+    assert_eq!(request.outcome, Outcome::Spoilt { how: "cut", executed: true });
 }
 
 #[test]

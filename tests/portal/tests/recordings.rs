@@ -112,7 +112,7 @@ fn a_repeated_upload_replaces_the_link_and_leaves_the_file() {
 
 #[test]
 fn the_name_of_the_part_and_its_extension_count() {
-    let bench = Bench::new();
+    let bench = Bench::with(|config| config.save_recordings = true);
     let call_id = finished(&bench);
     let url = ticket(&bench, &call_id);
     let upload = |part: &[u8]| bench.post(&url, MULTIPART, part).expect("an answer").error();
@@ -124,6 +124,8 @@ fn the_name_of_the_part_and_its_extension_count() {
     let torn = body("file", "a.mp3", b"x");
     assert_eq!(upload(&torn[..torn.len() - 6]).1, "Error: required parameter file is not found");
     assert!(bench.portal.recordings().is_empty());
+    let left = std::fs::read_dir(bench.portal.dir()).unwrap().count();
+    assert_eq!(left, 1, "nothing but the CA's certificate");
 }
 
 #[test]

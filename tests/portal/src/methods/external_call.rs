@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use super::{Call, Done, Failure};
-use crate::config::{Entity, EntityType};
+use crate::config::Entity;
 use crate::limits;
 use crate::records::{Activity, FinishedCall, HiddenBy, LiveCall};
 use crate::state::State;
@@ -29,11 +29,7 @@ pub(super) fn finish(call: &mut Call<'_>) -> Result<Done, Failure> {
     };
     let user = call.active_user(user)?;
     call.state.hide_card(user, &call_id, HiddenBy::Finish);
-    for created in &live.created {
-        if let Some(entity) = call.state.entities.iter_mut().find(|e| (e.kind, e.id) == *created) {
-            entity.assigned_to = user;
-        }
-    }
+    live.created.iter().for_each(|created| call.state.crm.assign(*created, user));
     let mut row = row(call, live, user);
     row.activity = make_activity(call, &row);
     check_columns(&row)?;
@@ -41,7 +37,6 @@ pub(super) fn finish(call: &mut Call<'_>) -> Result<Done, Failure> {
         return Err(Failure::plain("Unexpected database error; the table is full"));
     }
     row.id = call.state.next_id();
-    clear_missed(call.state, &row);
     call.state.add_finished(row.clone());
     Ok(answer(&row).into())
 }
@@ -67,26 +62,8 @@ pub(super) fn search_crm_entities(call: &mut Call<'_>) -> Result<Done, Failure> 
     if phone.is_empty() {
         return Err(Failure::plain("PHONE_NUMBER is empty"));
     }
-    let found = entities_by_phone(call.state, &phone);
-    let found = found.into_iter().map(|entity| searched(call.state, entity));
+    let found = call.state.crm.by_phone(&phone).into_iter().map(|entity| searched(call.state, entity));
     Ok(Value::List(found.collect()).into())
-}
-
-/// The records with this number: contacts, then leads, then companies.
-pub(super) fn entities_by_phone<'a>(state: &'a State, phone: &str) -> Vec<&'a Entity> {
-    let wanted = normal(phone);
-    let order = [EntityType::Contact, EntityType::Lead, EntityType::Company];
-    let of_kind = |kind| state.entities.iter().filter(move |entity| entity.kind == kind);
-    order.into_iter().flat_map(of_kind).filter(|entity| normal(&entity.phone) == wanted).collect()
-}
-
-/// The digits of a number, with the Russian trunk prefix 8 as country code 7.
-fn normal(phone: &str) -> String {
-    let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-    match digits.strip_prefix('8') {
-        Some(rest) if digits.len() == 11 && !phone.starts_with('+') => format!("7{rest}"),
-        _ => digits,
-    }
 }
 
 fn called(call: &Call<'_>) -> Option<LiveCall> {
@@ -137,7 +114,7 @@ fn row(call: &Call<'_>, live: LiveCall, user: u64) -> FinishedCall {
 
 /// Every run makes a new one: a repeated finish after a failed insert leaves two.
 fn make_activity(call: &mut Call<'_>, row: &FinishedCall) -> Option<u64> {
-    let owner = row.registered.entity.filter(|entity| call.state.entity(*entity).is_some())?;
+    let owner = row.registered.entity.filter(|entity| call.state.crm.has(*entity))?;
     let id = call.state.next_id();
     let call_id = row.registered.call_id.clone();
     call.state.activities.push(Activity {
@@ -149,17 +126,6 @@ fn make_activity(call: &mut Call<'_>, row: &FinishedCall) -> Option<u64> {
         recording: None,
     });
     Some(id)
-}
-
-/// An answered outgoing call clears the missed ones of the same number, compared as text.
-fn clear_missed(state: &mut State, row: &FinishedCall) {
-    if row.status_code != "200" || row.registered.kind != 1 {
-        return;
-    }
-    let same = |old: &&mut FinishedCall| old.registered.phone == row.registered.phone && old.missed();
-    for old in state.finished.iter_mut().filter(same) {
-        old.called_back.get_or_insert(row.id);
-    }
 }
 
 fn check_columns(row: &FinishedCall) -> Result<(), Failure> {

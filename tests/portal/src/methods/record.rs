@@ -3,7 +3,6 @@
 //! Three modes: a ticket for an upload, base64, and a URL that the portal would fetch. This portal
 //! fetches nothing: it answers the third as a portal does that cannot reach a device behind NAT.
 
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ring::digest::{SHA256, digest};
@@ -46,13 +45,12 @@ pub(super) fn attach_record(call: &mut Call<'_>) -> Result<Done, Failure> {
 /// An upload that came in.
 pub(crate) struct Upload {
     pub(crate) part: Option<Part>,
-    pub(crate) token: String,
     pub(crate) chunked: bool,
 }
 
 /// Takes an upload with a ticket of [`attach_record`].
 pub(crate) fn upload(call: &mut Call<'_>, upload: Upload) -> Result<Done, Failure> {
-    let Some(call_id) = redeem(call, &upload.token) else {
+    let Some(call_id) = redeem(call, &call.params.at("token").to_text()) else {
         return Err(Failure::named(403, "ACCESS_DENIED", "Link check failed"));
     };
     let Some(part) = upload.part else {
@@ -127,7 +125,7 @@ fn attach_base64(call: &mut Call<'_>, call_id: &str, content: &str) -> Result<Do
         bytes: bytes.len() as u64,
         sha256: hex(digest(&SHA256, &bytes).as_ref()),
         content: (bytes.len() as u64 <= call.config.keep_bytes).then_some(bytes),
-        path: None,
+        saved: None,
     };
     store(call, call_id, part, false)
 }
@@ -138,12 +136,13 @@ fn store(call: &mut Call<'_>, call_id: &str, part: Part, chunked: bool) -> Resul
         return Err(Failure::plain("Could not create shared folder for call records"));
     }
     let file_id = call.state.next_id();
-    let path = part.path.and_then(|path| rename(&path, file_id, &part.file_name));
+    let path =
+        part.saved.and_then(|saved| saved.rename(&format!("recording-{file_id}.{}", extension(&part.file_name))));
     let activity = call.state.finished_call(call_id).and_then(|row| {
         row.recording = Some(file_id);
         row.activity
     });
-    if let Some(activity) = call.state.activities.iter_mut().find(|known| Some(known.id) == activity) {
+    if let Some(activity) = call.state.activities.iter_mut().rev().find(|known| Some(known.id) == activity) {
         activity.recording = Some(file_id);
     }
     call.state.add_recording(Recording {
@@ -163,16 +162,14 @@ fn store(call: &mut Call<'_>, call_id: &str, part: Part, chunked: bool) -> Resul
 
 /// Only lower case counts: the server compares the extension as it is.
 fn check_extension(file_name: &str) -> Result<(), Failure> {
-    match file_name.rsplit_once('.') {
-        Some((_, "wav" | "mp3")) => Ok(()),
+    match extension(file_name) {
+        "wav" | "mp3" => Ok(()),
         _ => Err(Failure::plain("Wrong file extension. Only wav and mp3 are allowed")),
     }
 }
 
-fn rename(from: &Path, file_id: u64, file_name: &str) -> Option<PathBuf> {
-    let extension = if file_name.ends_with(".wav") { "wav" } else { "mp3" };
-    let to = from.with_file_name(format!("recording-{file_id}.{extension}"));
-    std::fs::rename(from, &to).ok().map(|()| to)
+fn extension(file_name: &str) -> &str {
+    file_name.rsplit_once('.').map_or("", |(_, extension)| extension)
 }
 
 /// Whether it begins like a WAV or an MP3.

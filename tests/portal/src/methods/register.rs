@@ -160,8 +160,7 @@ fn forced_entity(call: &Call<'_>) -> Option<(EntityType, u64)> {
 
 /// Contacts first, then leads, then companies.
 fn find_entity(call: &Call<'_>, phone: &str) -> Option<(EntityType, u64)> {
-    let found = super::external_call::entities_by_phone(call.state, phone);
-    found.first().map(|entity| (entity.kind, entity.id))
+    call.state.crm.by_phone(phone).first().map(|entity| (entity.kind, entity.id))
 }
 
 fn create_entities(call: &mut Call<'_>, wanted: &Wanted) -> (Vec<(EntityType, u64)>, Option<String>) {
