@@ -32,5 +32,6 @@ pub mod nearest;
 pub mod number;
 pub mod profile;
 pub mod recording;
+pub mod replay;
 pub mod status;
 pub mod text;

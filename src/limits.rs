@@ -82,6 +82,8 @@ pub const PEERS: usize = 4096;
 pub const CONTEXT_PATTERNS: usize = 64;
 /// How long a call whose last telephone is gone waits for its Local channels to dial another, before it is ended.
 pub const SETTLE: Duration = Duration::from_secs(2);
+/// While calls are in progress the PBX is asked for its list of channels so often, to find calls whose end was missed.
+pub const RESYNC_EVERY: Duration = Duration::from_secs(45);
 /// A call of which nothing is heard for so long, no list included, is ended as inexact: its end was lost.
 pub const CALL_SILENCE: Duration = Duration::from_secs(24 * 3600);
 

@@ -306,8 +306,17 @@ fn responses_are_told_from_events_that_hold_one() {
         let Message::Response(Response { status, action_id, message, .. }) = message else { panic!("{message:?}") };
         assert_eq!((status, action_id, message), (Status::Error, &b"p9"[..], &b"Permission denied"[..]));
     });
-    event("Event: OriginateResponse\nActionID: c\nResponse: Failure\nReason: 3\nUniqueid: <null>", |event| {
-        let expected = Event::OriginateResponse { action_id: b"c", success: false, reason: 3, unique_id: b"" };
+    let text = "Event: OriginateResponse\nActionID: c\nResponse: Failure\nChannel: SIP/101\nExten: 8916\nReason: 3\n\
+        Uniqueid: <null>";
+    event(text, |event| {
+        let expected = Event::OriginateResponse {
+            action_id: b"c",
+            success: false,
+            reason: 3,
+            unique_id: b"",
+            channel: b"SIP/101",
+            exten: b"8916",
+        };
         assert_eq!(event, expected);
     });
     typed("no colon\n: x\nFoo: bar", |message| assert_eq!(message, Message::Skipped(Skip::Shapeless)));

@@ -185,8 +185,16 @@ pub enum Event<'a> {
     Unparked { parkee: Channel<'a>, retriever: Channel<'a>, timed_out: bool },
     /// `VarSet` of one of [`Variable`].
     VarSet { channel: Channel<'a>, variable: Variable, value: &'a [u8] },
-    /// `OriginateResponse`.
-    OriginateResponse { action_id: &'a [u8], success: bool, reason: u8, unique_id: &'a [u8] },
+    /// `OriginateResponse`. On failure `channel` is what was asked for (`SIP/101`), and old servers leave out the
+    /// UniqueId; `exten` is where the channel was to be sent.
+    OriginateResponse {
+        action_id: &'a [u8],
+        success: bool,
+        reason: u8,
+        unique_id: &'a [u8],
+        channel: &'a [u8],
+        exten: &'a [u8],
+    },
     /// `FullyBooted`; `uptime_secs` since Asterisk 14.
     FullyBooted { uptime_secs: Option<u64> },
     /// `Shutdown`.

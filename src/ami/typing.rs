@@ -222,10 +222,10 @@ fn typed<'a>(packet: &Packet<'a>, kind: Kind) -> Event<'a> {
         Kind::Parked | Kind::Unparked | Kind::ParkedTimeOut => parking(packet, kind),
         Kind::VarSet => var_set(packet, Variable::DialStatus),
         Kind::OriginateResponse => {
-            let ([], [action_id, answer, reason, unique_id]) =
-                read(packet, [], [b"ActionID", b"Response", b"Reason", b"Uniqueid"]);
-            let reason = number(reason).unwrap_or(0);
-            Event::OriginateResponse { action_id, success: is(answer, b"Success"), reason, unique_id }
+            let ([], [action_id, answer, reason, unique_id, channel, exten]) =
+                read(packet, [], [b"ActionID", b"Response", b"Reason", b"Uniqueid", b"Channel", b"Exten"]);
+            let (success, reason) = (is(answer, b"Success"), number(reason).unwrap_or(0));
+            Event::OriginateResponse { action_id, success, reason, unique_id, channel, exten }
         }
         Kind::FullyBooted => {
             let ([], [uptime]) = read(packet, [], [b"Uptime"]);

@@ -1,9 +1,18 @@
-//! Which channel is an extension, which a trunk, and so whose call it is.
+//! Which channel is an extension and which a trunk.
 //!
-//! A pure judgement of names and contexts, in the order: what the user configured, what the profile knows, what the
-//! channel's technology and name say. Keeps the patterns and the learned peers, nothing about calls.
+//! A pure judgement, in this order: what the user configured, what the profile knows of contexts and names, what the
+//! technology says, what the name says (two to six digits are an extension), what the PBX listed. Keeps the patterns
+//! and the learned peers ([`crate::limits::PEERS`] at most), nothing about calls. Does not decide a call's direction.
 
-/// Contexts that the user named; `*` at the end of a pattern matches any tail.
+use super::channel::{ChannelName, Kind};
+use super::record::{Extension, Line};
+use crate::limits::{PEERS, TRUNK_BYTES};
+use crate::profile::Profile;
+use crate::text::{Text, bounded};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+
+/// Contexts that the user named; `*` in a pattern matches any run of characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contexts {
     /// A channel that starts here is a trunk's.
@@ -12,6 +21,128 @@ pub struct Contexts {
     pub internal: Vec<String>,
     /// Channels that start here are not followed.
     pub ignored: Vec<String>,
+}
+
+/// Who is at the other end of a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Party {
+    /// Nobody: plumbing, or what a masquerade has left behind.
+    #[default]
+    Nobody,
+    /// One half of a Local channel: plumbing that may lead to somebody.
+    Local,
+    /// A telephone of the office.
+    Extension(Extension),
+    /// A line to the outside.
+    Trunk(Text<TRUNK_BYTES>),
+}
+
+impl Party {
+    /// Whether somebody can be heard here.
+    pub fn is_somebody(&self) -> bool {
+        matches!(self, Self::Extension(_) | Self::Trunk(_))
+    }
+}
+
+/// Technologies that are lines of a telephone company unless their port is a listed extension.
+const LINE_TECHNOLOGIES: [&[u8]; 14] = [
+    b"DAHDI",
+    b"Zap",
+    b"YSGSM",
+    b"Dongle",
+    b"Quectel",
+    b"Khomp",
+    b"mISDN",
+    b"Capi",
+    b"Mobile",
+    b"extra",
+    b"OOH323",
+    b"H323",
+    b"Woomera",
+    b"Datacard",
+];
+
+/// Judges channels by name and context.
+#[derive(Debug)]
+pub struct Classifier {
+    contexts: Contexts,
+    profile: &'static Profile,
+    peers: HashSet<(Text<16>, Extension)>,
+}
+
+impl Classifier {
+    /// One that knows the user's contexts and the profile's, and no peer yet.
+    pub fn new(contexts: Contexts, profile: &'static Profile) -> Self {
+        Self { contexts, profile, peers: HashSet::new() }
+    }
+
+    /// The PBX has a peer of this name. Past [`PEERS`] nothing more is learned.
+    pub fn learn(&mut self, technology: &[u8], name: &[u8]) {
+        if self.peers.len() < PEERS {
+            self.peers.insert((bounded(technology), bounded(name)));
+        }
+    }
+
+    /// Who is at the other end of the channel `name` that was made in `context`.
+    pub fn party(&self, name: &[u8], context: &[u8]) -> Party {
+        let parsed = ChannelName::parse(name);
+        match parsed.kind {
+            Kind::Helper => Party::Nobody,
+            _ if any(&self.contexts.ignored, context) => Party::Nobody,
+            Kind::Local => Party::Local,
+            Kind::Device if self.is_trunk(&parsed, context) => Party::Trunk(bounded(parsed.peer)),
+            Kind::Device => Party::Extension(extension(parsed.peer)),
+        }
+    }
+
+    fn is_trunk(&self, name: &ChannelName<'_>, context: &[u8]) -> bool {
+        let numbered = is_extension_number(extension(name.peer).as_bytes());
+        if any(&self.contexts.external, context) {
+            return true;
+        }
+        if any(&self.contexts.internal, context) {
+            return false;
+        }
+        if any(self.profile.trunks, name.peer) || any(self.profile.external, context) {
+            return true;
+        }
+        if LINE_TECHNOLOGIES.iter().any(|line| name.technology.eq_ignore_ascii_case(line)) {
+            return !(numbered && self.peers.contains(&(bounded(name.technology), bounded(name.peer))));
+        }
+        !numbered && !any(self.profile.internal, context)
+    }
+}
+
+/// The extension's number in a peer's name: tenant prefix (`T2_103`) and number of the device (`103_1`) taken off.
+pub fn extension(peer: &[u8]) -> Extension {
+    let without_tenant = match peer.strip_prefix(b"T").and_then(|rest| {
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        rest.get(digits..).filter(|_| digits > 0)?.strip_prefix(b"_")
+    }) {
+        Some(rest) => rest,
+        None => peer,
+    };
+    let digits = without_tenant.iter().take_while(|b| b.is_ascii_digit()).count();
+    match without_tenant.get(digits..) {
+        Some([b'_', device @ ..]) if digits > 1 && device.len() < 3 && device.iter().all(u8::is_ascii_digit) => {
+            bounded(without_tenant.get(..digits).unwrap_or(without_tenant))
+        }
+        _ => bounded(without_tenant),
+    }
+}
+
+/// Whether a number looks like an office's own: two to six digits.
+pub fn is_extension_number(number: &[u8]) -> bool {
+    (2..=6).contains(&number.len()) && number.iter().all(u8::is_ascii_digit)
+}
+
+/// The line that a dialled extension of an inbound channel names; none if it is a word of the dialplan.
+pub fn line(exten: &[u8]) -> Option<Line> {
+    crate::number::is_dialled(exten).then(|| bounded(crate::number::without_parameters(exten)))
+}
+
+fn any<P: AsRef<str>>(patterns: &[P], text: &[u8]) -> bool {
+    patterns.iter().any(|pattern| matches(pattern.as_ref(), text))
 }
 
 /// Whether `text` is what `pattern` says; each `*` matches any run of bytes, the empty one included.
@@ -31,6 +162,19 @@ pub fn matches(pattern: &str, text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile;
+
+    fn judge(name: &str, context: &str) -> Party {
+        Classifier::new(Contexts::default(), profile::AUTO).party(name.as_bytes(), context.as_bytes())
+    }
+
+    fn ext(number: &str) -> Party {
+        Party::Extension(bounded(number.as_bytes()))
+    }
+
+    fn trunk(name: &str) -> Party {
+        Party::Trunk(bounded(name.as_bytes()))
+    }
 
     #[test]
     fn patterns_match_tails() {
@@ -42,5 +186,43 @@ mod tests {
         assert!(!matches("", b"x"));
         assert!(matches("*", b""));
         assert!(!matches("ab*b", b"ab"));
+    }
+
+    #[test]
+    fn with_nothing_configured() {
+        assert_eq!(judge("PJSIP/101-00000001", "from-internal"), ext("101"));
+        assert_eq!(judge("PJSIP/trunk-00000001", "from-trunk"), trunk("trunk"));
+        assert_eq!(judge("SIP/101-00000001", "default"), ext("101"));
+        assert_eq!(judge("SIP/sipnet-00000001", "default"), trunk("sipnet"));
+        assert_eq!(judge("SIP/74951234567-00000001", "default"), trunk("74951234567"));
+        assert_eq!(judge("SIP/12345-00000001", "from-pstn-2"), trunk("12345"));
+        assert_eq!(judge("PJSIP/ivan-00000001", "from-internal"), ext("ivan"));
+        assert_eq!(judge("PJSIP/1000-00000001", "DLPN_DialPlan1000"), ext("1000"));
+        assert_eq!(judge("PJSIP/trunk-one-endpoint-00000002", "DID_trunk_1"), trunk("trunk-one-endpoint"));
+        assert_eq!(judge("PJSIP/T2_103_1-00000002", "T2_cos-all"), ext("103"));
+        assert_eq!(judge("YSGSM/11-1", "DID_trunk_11"), trunk("11"));
+        assert_eq!(judge("Local/101@from-internal-00000001;1", "from-internal"), Party::Local);
+        assert_eq!(judge("AsyncGoto/SIP/trunk-00000041", "from-internal"), Party::Nobody);
+    }
+
+    #[test]
+    fn what_the_user_says_wins() {
+        let contexts = Contexts {
+            external: vec!["office-in*".into()],
+            internal: vec!["from-trunk".into()],
+            ignored: vec!["paging".into()],
+        };
+        let judge = Classifier::new(contexts, profile::AUTO);
+        assert_eq!(judge.party(b"SIP/101-1", b"office-in-2"), trunk("101"));
+        assert_eq!(judge.party(b"SIP/trunk-1", b"from-trunk"), ext("trunk"));
+        assert_eq!(judge.party(b"SIP/101-1", b"paging"), Party::Nobody);
+    }
+
+    #[test]
+    fn a_listed_port_is_an_extension() {
+        let mut judge = Classifier::new(Contexts::default(), profile::AUTO);
+        assert_eq!(judge.party(b"DAHDI/12-1", b"default"), trunk("12"));
+        judge.learn(b"DAHDI", b"12");
+        assert_eq!(judge.party(b"DAHDI/12-1", b"default"), ext("12"));
     }
 }

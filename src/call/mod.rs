@@ -1,10 +1,22 @@
 //! Calls: from typed events to one finished record per customer call.
 //!
-//! `channel` knows the grammar of channel names, `classify` tells direction and which channel is an extension or a
-//! trunk, `tracker` is the state machine, [`record`] is the fact that comes out and [`live`] the hint. Nothing here
-//! knows a CRM or does I/O.
+//! [`tracker`] is the state machine: its tables and the life of a call; what each event means is in `events`, whose call
+//! it is in `direction`, who talks in `hearing`, lists of channels in `snapshot`, the saved state in [`mirror`].
+//! [`channel`] knows the grammar of channel names and [`classify`] tells extensions from trunks. [`record`] is the fact
+//! that comes out and [`live`] the hint. Nothing here knows a CRM or does I/O.
 
+pub mod channel;
 pub mod classify;
+mod direction;
+mod events;
+mod hearing;
+mod index;
+pub mod json;
+mod leg;
 pub mod live;
+pub mod mirror;
 pub mod record;
+mod slab;
+mod snapshot;
+mod state;
 pub mod tracker;

@@ -38,6 +38,17 @@ pub fn one(version: &str, scenario: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
+/// The clock of a transcript: `NAME.timing.tsv`. Variants of a stream (`NAME.mask`) have none of their own.
+pub fn timing(version: &str, scenario: &str) -> String {
+    let path = root().join(version).join(format!("{scenario}.timing.tsv"));
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// `expected.tsv`: what was measured on the telephones.
+pub fn expected() -> String {
+    std::fs::read_to_string(root().join("expected.tsv")).expect("the oracle is part of the tree")
+}
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts")
 }

@@ -1,0 +1,282 @@
+//! Comparing the tracker's picture with the PBX's own list of channels.
+//!
+//! After each login, after a loss, and now and then while calls are in progress the PBX is asked for its channels
+//! (`CoreShowChannels`, or `Status` where that is refused). What the list lacks is gone; what it has and the tracker
+//! lacks is a call from the middle of its life. A channel that a complete list lacked gets [`crate::limits::SETTLE`]
+//! for its hangup to arrive, because events and list items of one moment come in any order.
+
+use super::classify::Party;
+use super::leg::{RINGING, UP};
+use super::slab::Key;
+use super::tracker::Tracker;
+use crate::ami::event::{Channel, Event};
+use crate::clock::{Monotonic, Stamp, Wall};
+use crate::limits::{CHANNEL_NAME_BYTES, CHANNELS};
+use crate::text::{Text, bounded};
+
+/// A running list.
+#[derive(Debug)]
+pub struct Snapshot {
+    begun: Stamp,
+    items: Vec<Item>,
+}
+
+/// What the list says of one channel beside its name.
+#[derive(Debug)]
+struct Item {
+    leg: Key,
+    /// Hash of the bridge; 0: none.
+    bridge: u64,
+    /// Old servers: hash of the UniqueId it is linked with; 0: none.
+    bridged: u64,
+    /// What the dialplan is at there, `Dial(SIP/101&SIP/102,25)` cut to its head.
+    data: Text<CHANNEL_NAME_BYTES>,
+    is_room: bool,
+    is_new_server: bool,
+}
+
+impl Tracker {
+    /// A list of channels (`CoreShowChannels`, `Status`) was asked for.
+    pub fn snapshot_begin(&mut self, now: Stamp) {
+        for (_, leg) in self.legs.iter_mut() {
+            leg.listed = false;
+        }
+        self.snapshot = Some(Snapshot { begun: now, items: Vec::new() });
+    }
+
+    /// Whether a list is running.
+    pub fn is_listing(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// One [`Event::Listed`] of that list; other events are ignored.
+    pub fn snapshot_channel(&mut self, listed: &Event<'_>, now: Stamp) {
+        let Event::Listed { channel, application, data, duration_secs, bridge, bridged, .. } = listed else { return };
+        if self.snapshot.as_ref().is_none_or(|snapshot| snapshot.items.len() >= CHANNELS) {
+            return;
+        }
+        let Some(leg) = self.listed(channel, *duration_secs, now) else { return };
+        let is_called = [b"AppDial" as &[u8], b"AppDial2", b"AppQueue"].iter().any(|app| is(application, app));
+        let (bridge, bridged) = (self.hash.of(bridge), self.hash.of(bridged));
+        if let Some(state) = self.legs.get_mut(leg) {
+            state.listed = true;
+            state.dialled |= is_called;
+        }
+        let is_room = [b"ConfBridge" as &[u8], b"MeetMe", b"Park", b"Page", b"AgentLogin"]
+            .iter()
+            .any(|room| application.get(..room.len()).is_some_and(|head| is(head, room)));
+        let is_new_server = !channel.linked_id.is_empty();
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.items.push(Item { leg, bridge, bridged, data: bounded(data), is_room, is_new_server });
+        }
+    }
+
+    /// The leg of a listed channel, made if it was not followed. None: it has hung up meanwhile.
+    fn listed(&mut self, channel: &Channel<'_>, duration_secs: u32, now: Stamp) -> Option<Key> {
+        if let Some(key) = self.known(channel, now) {
+            return Some(key).filter(|key| self.legs.get(*key).is_some_and(|leg| leg.alive));
+        }
+        if channel.unique_id.is_empty() || self.ended_ids.contains(&self.hash.of(channel.unique_id)) {
+            return None;
+        }
+        let key = self.make_leg(channel, ago(now, duration_secs), now)?;
+        let leg = self.legs.get_mut(key)?;
+        leg.from_list = true;
+        let created = leg.created;
+        let call = self.calls.get_mut(leg.call)?;
+        call.gaps.joined_late = true;
+        if created.mono < call.started.mono && call.direction.is_none() {
+            call.started = created;
+        }
+        self.pair_by_name(key, channel.name, now);
+        Some(key)
+    }
+
+    /// The list is over. Only when it is `complete` are channels that it lacks taken for gone.
+    pub fn snapshot_end(&mut self, complete: bool, now: Stamp) {
+        let Some(snapshot) = self.snapshot.take() else { return };
+        for item in &snapshot.items {
+            self.take_bridge(item, now);
+        }
+        for item in &snapshot.items {
+            self.find_caller(item, &snapshot.items, now);
+        }
+        for call in self.open_calls() {
+            self.direct_from_list(call);
+            self.ring_from_list(call, now);
+            self.hear(call, now);
+            self.changed(call);
+        }
+        if complete {
+            self.mark_missing(snapshot.begun, now);
+        }
+        self.generation += 1;
+    }
+
+    fn take_bridge(&mut self, item: &Item, now: Stamp) {
+        let Some(leg) = self.legs.get_mut(item.leg).filter(|leg| leg.alive) else { return };
+        if item.is_new_server {
+            let bridge = if item.is_room || leg.in_room { 0 } else { item.bridge };
+            leg.in_room |= item.is_room;
+            if leg.bridge != bridge {
+                self.leave_bridge(item.leg);
+                self.enter_bridge(item.leg, bridge, now);
+            }
+            return;
+        }
+        let partner = self.ids.get(&item.bridged).copied().filter(|_| item.bridged != 0);
+        if let Some(partner) = partner {
+            self.tie(item.leg, partner, now);
+        }
+        if let Some(leg) = self.legs.get_mut(item.leg) {
+            leg.partner = partner;
+        }
+    }
+
+    /// Old servers do not say who dialled a ringing channel: the one whose Dial names its peer did.
+    fn find_caller(&mut self, item: &Item, items: &[Item], now: Stamp) {
+        let Some(leg) = self.legs.get(item.leg) else { return };
+        if item.is_new_server || !leg.dialled || leg.dialler.is_some() || leg.partner.is_some() {
+            return;
+        }
+        let peer: Text<CHANNEL_NAME_BYTES> = bounded(leg.name.rsplit_once('-').map_or("", |(peer, _)| peer).as_bytes());
+        let dials = |other: &&Item| {
+            other.leg != item.leg && !peer.is_empty() && other.data.split(['&', ',', '|', '(']).any(|to| to == peer)
+        };
+        let Some(caller) = items.iter().find(dials).map(|other| other.leg) else { return };
+        self.tie(caller, item.leg, now);
+        if let Some(leg) = self.legs.get_mut(item.leg) {
+            leg.dialler = Some(caller);
+        }
+    }
+
+    /// The direction of a call whose beginning was not seen: its root is the channel after which the others are
+    /// linked, or one that nobody dialled.
+    fn direct_from_list(&mut self, call: Key) {
+        let Some(state) = self.calls.get(call).filter(|call| call.direction.is_none()) else { return };
+        let legs = || state.legs.iter().copied().filter_map(|key| self.legs.get(key).map(|leg| (key, leg)));
+        if !legs().any(|(_, leg)| leg.from_list) {
+            return;
+        }
+        let somebody = || legs().filter(|(_, leg)| leg.is_somebody());
+        let root = somebody()
+            .find(|(_, leg)| leg.id_hash == leg.linked_hash && !leg.dialled)
+            .or_else(|| somebody().find(|(_, leg)| !leg.dialled && matches!(leg.party, Party::Trunk(_))))
+            .or_else(|| somebody().find(|(_, leg)| !leg.dialled));
+        let called_trunk =
+            somebody().find(|(_, leg)| leg.dialled && matches!(leg.party, Party::Trunk(_))).map(|(key, _)| key);
+        let root = root.map(|(key, leg)| (key, leg.exten.clone(), matches!(leg.party, Party::Trunk(_))));
+        match (root, called_trunk) {
+            (Some((root, _, true)), _) => self.make_inbound(root),
+            (Some((root, exten, false)), trunk) => {
+                self.make_internal(root);
+                if let Some(trunk) = trunk {
+                    self.make_outbound(trunk, Some(root), exten.as_bytes(), b"");
+                }
+            }
+            (None, Some(trunk)) => self.make_outbound(trunk, None, b"", b""),
+            (None, None) => {}
+        }
+    }
+
+    fn ring_from_list(&mut self, call: Key, now: Stamp) {
+        let legs = self.calls.get(call).map(|call| call.legs.clone()).unwrap_or_default();
+        for key in legs {
+            let Some(leg) = self.legs.get(key).filter(|leg| leg.listed && leg.alive) else { continue };
+            match leg.state {
+                RINGING if leg.dialled => self.start_ringing(key, now),
+                UP => self.stop_ringing(key, now),
+                _ => {}
+            }
+        }
+    }
+
+    fn mark_missing(&mut self, begun: Stamp, now: Stamp) {
+        let mut calls: Vec<Key> = Vec::new();
+        for (_, leg) in self.legs.iter_mut() {
+            if leg.alive && !leg.listed && leg.created.mono <= begun.mono {
+                leg.missing = true;
+                calls.push(leg.call);
+            }
+        }
+        for call in calls {
+            self.settle_later(call, now);
+        }
+    }
+
+    /// Channels that are still missing after their time were hung up unheard, at the last moment the call was known to
+    /// live.
+    pub(super) fn drop_missing(&mut self, call_key: Key, now: Stamp) {
+        let Some(call) = self.calls.get(call_key) else { return };
+        let is_missing = |key: &Key| self.legs.get(*key).is_some_and(|leg| leg.missing && leg.alive);
+        let missing: Vec<Key> = call.legs.iter().copied().filter(is_missing).collect();
+        if missing.is_empty() {
+            return;
+        }
+        let lives_on =
+            call.legs.iter().any(|key| self.legs.get(*key).is_some_and(|leg| leg.is_somebody() && !leg.missing));
+        let at = if lives_on { now } else { call.alive_at };
+        for key in missing {
+            self.detach(key, at);
+        }
+        if let Some(call) = self.calls.get_mut(call_key) {
+            call.gaps.overflow |= !(call.gaps.link_lost || call.gaps.agent_restarted);
+        }
+        self.hear(call_key, at);
+        self.judge(call_key, at);
+    }
+
+    /// The AMI link is gone: calls in progress are known to have lived until `now`.
+    pub fn link_lost(&mut self, now: Stamp) {
+        self.snapshot = None;
+        for key in self.open_calls() {
+            if let Some(call) = self.calls.get_mut(key) {
+                call.gaps.link_lost = true;
+                call.alive_at = now;
+            }
+        }
+        self.generation += 1;
+    }
+
+    /// The PBX was restarted: every call in progress ended when it was last known to live.
+    pub fn pbx_restarted(&mut self, _now: Stamp) {
+        for key in self.open_calls() {
+            let Some(call) = self.calls.get_mut(key) else { continue };
+            call.gaps.pbx_restarted = true;
+            let at = call.alive_at;
+            self.finish(key, at);
+        }
+        // Ids begin anew.
+        self.ended_ids.clear();
+    }
+
+    /// Nothing more will be heard of the calls in progress: they end with what is known, marked.
+    pub fn end_all(&mut self, now: Stamp) {
+        self.link_lost(now);
+        for key in self.open_calls() {
+            self.finish(key, now);
+        }
+    }
+
+    /// The PBX says that it stops: what is still open ends now.
+    pub(super) fn pbx_stops(&mut self, now: Stamp) {
+        for key in self.open_calls() {
+            if let Some(call) = self.calls.get_mut(key) {
+                call.alive_at = now;
+            }
+        }
+        self.pbx_restarted(now);
+    }
+}
+
+fn is(word: &[u8], other: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(other)
+}
+
+fn ago(now: Stamp, secs: u32) -> Stamp {
+    let millis = u64::from(secs) * 1000;
+    Stamp {
+        mono: Monotonic::from_millis(now.mono.as_millis().saturating_sub(millis)),
+        wall: Wall::from_millis(now.wall.as_millis().saturating_sub(i64::from(secs) * 1000)),
+    }
+}
