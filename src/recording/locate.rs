@@ -59,11 +59,13 @@ impl Tree {
         if converted_only { Located::Refused("only wav and mp3 recordings are taken") } else { Located::Absent }
     }
 
-    /// The part of the name below the root. A name without a directory is below the root as it is.
+    /// The part of the name below the root. A name without a directory is below the root as it is; a PBX on this very
+    /// host, or a mount at the same place, names the root itself.
     fn below_root(&self, name: &str) -> Result<PathBuf, &'static str> {
         let name = Path::new(name);
         let below = if name.is_absolute() {
-            name.strip_prefix(&self.pbx_path).map_err(|_| "not under the PBX's directory of recordings (pbx_path)")?
+            let below = name.strip_prefix(&self.pbx_path).or_else(|_| name.strip_prefix(&self.root));
+            below.map_err(|_| "not under the PBX's directory of recordings (pbx_path)")?
         } else {
             name
         };
@@ -167,6 +169,8 @@ mod tests {
         assert_eq!(here(&tree, "/var/spool/asterisk/monitor/2026/a.wav/b.wav"), "Absent");
         assert!(here(&tree, "/var/spool/asterisk/monitors/a.wav").starts_with("Refused"));
         assert!(here(&tree, "/etc/passwd").starts_with("Refused"));
+        let ours = scratch.0.join("root/2026/a.wav");
+        assert_eq!(here(&tree, ours.to_str().unwrap_or_default()), "a.wav");
     }
 
     #[test]
