@@ -115,7 +115,8 @@ impl Portal {
         look(&self.shared.lock().engine.state)
     }
 
-    /// Waits until `ready` gives something, at most `deadline` long. It is asked after every change.
+    /// Waits until `ready` gives something, at most `deadline` long. It is asked after every change,
+    /// under the portal's lock: no requests in it.
     pub fn wait_for<T>(&self, deadline: Duration, mut ready: impl FnMut(&State) -> Option<T>) -> Option<T> {
         let until = Instant::now() + deadline;
         let mut inner = self.shared.lock();

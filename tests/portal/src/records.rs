@@ -201,7 +201,7 @@ pub struct RequestRecord {
     pub verb: String,
     /// The method in lower case, without `.json`; empty when the path was not one of the API.
     pub method: String,
-    /// The method as it was sent.
+    /// The method as it was sent; the whole target of a request that was not for the API.
     pub sent_method: String,
     /// The parameters as they were understood. Long texts are cut.
     pub params: Value,
@@ -226,7 +226,7 @@ pub struct RequestRecord {
 impl RequestRecord {
     /// Whether it was answered without an error.
     pub fn succeeded(&self) -> bool {
-        matches!(&self.outcome, Outcome::Answered { error: None, .. })
+        matches!(&self.outcome, Outcome::Answered { status: 200, error: None, .. })
     }
 }
 

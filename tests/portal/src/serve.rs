@@ -107,15 +107,21 @@ impl<'a> Conversation<'a> {
 
     /// Reads, does and answers one request.
     fn request(&mut self, head: &Head, last: bool) -> Result<After, Refusal> {
-        let Some(route) = route(&head.target) else {
-            self.wire.body(head, limits::BODY_BYTES, &mut |_| ())?;
-            self.wire.send(&page(404, last))?;
-            return Ok(After::Next);
-        };
+        let Some(route) = route(&head.target) else { return self.turn_away(head, last) };
         let body = if route.method == "upload" { self.read_upload(head)? } else { self.read_params(head)? };
         let mut exchange = self.exchange(head, route, body, last);
         let (refused, fault) = self.enter(&mut exchange);
         Ok(self.carry_out(exchange, refused, &fault)?)
+    }
+
+    /// Answers what is not for the API.
+    fn turn_away(&mut self, head: &Head, last: bool) -> Result<After, Refusal> {
+        let bytes = self.wire.body(head, limits::BODY_BYTES, &mut |_| ())?;
+        let record = RequestRecord { sent_method: head.target.clone(), ..self.record(head, bytes) };
+        let number = self.shared.change(|inner| inner.engine.state.begin_request(record));
+        self.end(number, Outcome::Answered { status: 404, error: None, executed: false });
+        self.wire.send(&page(404, last))?;
+        Ok(After::Next)
     }
 
     /// Puts the request into the log, and finds out whether it is one too many or to be spoilt.
@@ -171,26 +177,35 @@ impl<'a> Conversation<'a> {
 
     fn exchange(&self, head: &Head, route: Route, body: Body, last: bool) -> Exchange {
         let params = merged(&route, &body);
-        let header = |name: &str| head.header(name).map(str::to_owned);
         let record = RequestRecord {
+            method: route.method.clone(),
+            sent_method: route.sent_method.clone(),
+            params: shortened(&params),
+            ..self.record(head, body.bytes)
+        };
+        let base = format!("https://{}", head.header("host").unwrap_or_default());
+        Exchange { target: head.target.clone(), route, base, params, upload: body.upload, record, last }
+    }
+
+    /// The log entry of a request of which only the head is understood yet.
+    fn record(&self, head: &Head, body_bytes: u64) -> RequestRecord {
+        RequestRecord {
             number: 0,
             within: None,
             connection: self.id,
             verb: head.verb.clone(),
-            method: route.method.clone(),
-            sent_method: route.sent_method.clone(),
-            params: shortened(&params),
-            content_type: header("content-type"),
-            user_agent: header("user-agent"),
-            body_bytes: body.bytes,
+            method: String::new(),
+            sent_method: String::new(),
+            params: Value::Null,
+            content_type: head.header("content-type").map(str::to_owned),
+            user_agent: head.header("user-agent").map(str::to_owned),
+            body_bytes,
             arrived: head.arrived,
             arrived_at: head.arrived_at,
             complete: Instant::now(),
             answered: None,
             outcome: Outcome::Pending,
-        };
-        let base = format!("https://{}", header("host").unwrap_or_default());
-        Exchange { target: head.target.clone(), route, base, params, upload: body.upload, record, last }
+        }
     }
 
     /// A form if there is one; JSON otherwise, whatever the content type says; nothing if it is neither.

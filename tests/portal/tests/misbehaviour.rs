@@ -238,6 +238,8 @@ fn wrong_credentials_have_their_own_errors() {
     assert_eq!(at("1/wrong/profile").0, 403);
     let url = format!("https://127.0.0.1:{}/stream/", bench.portal.port());
     assert_eq!(bench.post(&url, "text/plain", "").expect("an answer").status, 404);
+    let last = bench.portal.requests().pop().expect("logged as well");
+    assert_eq!((last.method.as_str(), last.sent_method.as_str(), last.succeeded()), ("", "/stream/", false));
 }
 
 #[test]
