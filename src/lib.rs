@@ -23,6 +23,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod crm;
+pub mod daemon;
 pub mod deliver;
 pub mod journal;
 pub mod limits;

@@ -148,8 +148,8 @@ pub const CRM_LIST_PAGES: u32 = 100;
 /// Methods of a CRM blocked at once by its operating time limit. At the cap the whole CRM waits.
 pub const BLOCKED_METHODS: usize = 8;
 
-/// How long a call in doubt waits after a crash before the CRM is asked: the request that the crash cut off may still be
-/// running there.
+/// How long a call in doubt waits after a crash before the CRM is asked: the request that the crash cut off may still
+/// be running there.
 pub const AFTER_CRASH: Duration = Duration::from_secs(10);
 /// Bytes read of a recording to know what it is: room for the chunks that stand before a WAV's sound.
 pub const RECORDING_HEAD_BYTES: u64 = 4096;
@@ -241,7 +241,8 @@ pub const RECORDING_RETRY: (Duration, Duration) = (Duration::from_secs(2), Durat
 pub const FRESH_CALL: Duration = Duration::from_secs(120);
 /// After users could not be read they are asked again after this time.
 pub const USERS_REFRESH_RETRY: Duration = Duration::from_secs(30);
-/// Stack of a lane's thread, in bytes. rustls and ureq want about 100 KiB at the deepest (a handshake); only touched pages cost memory.
+/// Stack of a lane's thread, in bytes. rustls and ureq want about 100 KiB at the deepest (a handshake); only touched
+/// pages cost memory.
 pub const LANE_STACK_BYTES: usize = 256 * 1024;
 
 // ---- status ---------------------------------------------------------------------------------------------------------
@@ -287,3 +288,14 @@ pub const JOURNAL_REOPEN_INTERVAL: Duration = Duration::from_secs(60);
 /// Largest state of calls in progress, in bytes: [`CALLS`] at once with their tickets, at 2 KiB each. A larger one is
 /// not written; a killed agent then finds the state before it.
 pub const MIRROR_BYTES: usize = 4 * 1024 * 1024;
+
+/// While calls are in progress the mirror is written at least this often, so that a kill costs no more of a talk.
+pub const MIRROR_INTERVAL: Duration = Duration::from_secs(1);
+/// Time allowed for a connection to the PBX, name look-up included.
+pub const AMI_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of AMI taken in one turn of the loop before its other duties get a turn.
+pub const AMI_TURN_BYTES: usize = 256 * 1024;
+/// Time that the end of the daemon waits for the journal before it leaves.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time that a client of the status socket waits for fresh numbers of the journal before it gets the last known ones.
+pub const STATUS_JOURNAL_TIMEOUT: Duration = Duration::from_millis(300);

@@ -1,15 +1,16 @@
 //! The hint: a call in progress as it is now, for cards.
 //!
 //! A hint is the whole present state and not a change, so that any number of hints for one call can be dropped as long
-//! as the last one arrives. Worth something only now; never written to flash.
+//! as the last one arrives. Worth something only now; never written to flash. Serialised for the mirror on tmpfs only.
 
 use super::record::{CallId, Direction, Extension, Line, Number};
 use crate::clock::Stamp;
 use crate::limits::RANG_PER_CALL;
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 /// A call in progress.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveCall {
     /// Identity for life, the same as in the record that follows.
     pub id: CallId,

@@ -34,7 +34,7 @@ pub struct Ticket {
 }
 
 /// The employees that have the card open, as far as we know. Kept in memory only.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown(pub heapless::Vec<u32, RANG_PER_CALL>);
 
 /// The answer of a port to one piece of work.

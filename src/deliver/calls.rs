@@ -4,12 +4,12 @@
 //! rest waits in the journal and is read through a cursor. An entry leaves the hand only with a verdict, so what was
 //! attempted is never read again as new.
 
-use super::job::{About, Loaded, Question};
+use super::job::Question;
 use crate::call::record::{CallId, CallRecord};
 use crate::clock::Monotonic;
 use crate::crm::{Shown, Ticket};
-use crate::journal::Seq;
-use crate::limits::{APPENDS_IN_FLIGHT, CALL_RETRY_LONGEST, CALLS_IN_HAND};
+use crate::journal::{Dating, Part, Pending, Seq};
+use crate::limits::{AFTER_CRASH, APPENDS_IN_FLIGHT, CALL_RETRY_LONGEST, CALLS_IN_HAND};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ pub struct Fact {
     pub ticket: Ticket,
     /// Who has its card open.
     pub shown: Shown,
-    /// Ended in this process's time, so its monotonic times count.
-    pub own: bool,
+    /// How good its stamps are.
+    pub dating: Dating,
     /// Ask the CRM first.
     pub in_doubt: bool,
     failures: u32,
@@ -45,28 +45,17 @@ impl Fact {
         shown: Shown,
         card_in_flight: bool,
     ) -> Self {
-        let due = Monotonic::default();
-        Self {
-            seq,
-            record,
-            ticket,
-            shown,
-            own: true,
-            in_doubt: false,
-            failures: 0,
-            due,
-            in_flight: false,
-            card_in_flight,
-        }
+        let (due, dating) = (Monotonic::default(), Dating::Known);
+        Self { seq, record, ticket, shown, dating, in_doubt: false, failures: 0, due, in_flight: false, card_in_flight }
     }
 
-    fn loaded(entry: Loaded, first_own: Seq) -> Self {
-        let own = entry.seq >= first_own;
-        Self {
-            own,
-            in_doubt: !own,
-            ..Self::fresh(Some(entry.seq), Arc::new(entry.record), entry.ticket, Shown::default(), false)
-        }
+    /// A call of the backlog. One that may have been delivered by a process that crashed waits until that process's
+    /// last request is over.
+    fn loaded(entry: Pending, started: Monotonic) -> Self {
+        let Pending { seq, call, ticket, in_doubt, dating, .. } = entry;
+        let due = if in_doubt { started + AFTER_CRASH } else { Monotonic::default() };
+        let fact = Self::fresh(Some(seq), Arc::from(call), ticket, Shown::default(), false);
+        Self { in_doubt, dating, due, ..fact }
     }
 
     /// The whole entry waits longer after each failure of its own.
@@ -82,16 +71,16 @@ impl Fact {
 #[derive(Debug)]
 pub struct Calls {
     hand: VecDeque<Fact>,
-    first_own: Seq,
-    cursor: Option<Seq>,
+    started: Monotonic,
+    cursor: Seq,
     asked: bool,
     dry: bool,
 }
 
 impl Calls {
-    /// An empty hand over a journal whose entries before `first_own` an earlier process wrote.
-    pub fn new(first_own: Seq) -> Self {
-        Self { hand: VecDeque::new(), first_own, cursor: None, asked: false, dry: false }
+    /// An empty hand of a process that started at `started`.
+    pub fn new(started: Monotonic) -> Self {
+        Self { hand: VecDeque::new(), started, cursor: Seq(0), asked: false, dry: false }
     }
 
     /// Takes a call that has just ended, if there is room; otherwise it is read from the journal in its turn.
@@ -111,17 +100,22 @@ impl Calls {
             return None;
         }
         self.asked = true;
-        Some(Question { about: About::Calls, after: self.cursor, max: room })
+        Some(Question { part: Part::Call, after: self.cursor, max: room })
+    }
+
+    /// The question could not be asked: later again.
+    pub fn unasked(&mut self) {
+        self.asked = false;
     }
 
     /// The journal's answer to [`question`](Self::question).
-    pub fn loaded(&mut self, entries: Vec<Loaded>) {
+    pub fn loaded(&mut self, entries: Vec<Pending>) {
         self.asked = false;
         self.dry = entries.is_empty();
         for entry in entries {
-            self.cursor = self.cursor.max(Some(entry.seq));
+            self.cursor = self.cursor.max(entry.seq);
             if !self.hand.iter().any(|fact| fact.seq == Some(entry.seq)) {
-                self.hand.push_back(Fact::loaded(entry, self.first_own));
+                self.hand.push_back(Fact::loaded(entry, self.started));
             }
         }
     }

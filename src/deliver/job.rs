@@ -3,7 +3,7 @@
 use crate::call::live::LiveCall;
 use crate::call::record::CallRecord;
 use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
-use crate::journal::Seq;
+use crate::journal::{Part, Seq};
 use std::sync::Arc;
 
 /// One piece of work for a lane.
@@ -68,48 +68,19 @@ pub struct Report {
     pub ticket: Ticket,
     /// Who has the card open now.
     pub shown: Shown,
-}
-
-/// What the journal has to remember about a call for this CRM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The call is at the CRM, confirmed.
-    Delivered,
-    /// Nothing more to do about its recordings.
-    RecordingsDone,
-    /// It will never be accepted; the reason has no secrets.
-    Refused(String),
-}
-
-/// An entry read from the journal.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// Its place.
-    pub seq: Seq,
-    /// The call.
-    pub record: CallRecord,
-    /// What the CRM knew when it was written.
-    pub ticket: Ticket,
+    /// The CRM's users should be asked anew before their hour.
+    pub refresh: bool,
 }
 
 /// What the schedule wants to read from the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Question {
     /// Which entries.
-    pub about: About,
-    /// Cursor; none: from the oldest.
-    pub after: Option<Seq>,
+    pub part: Part,
+    /// Only later ones; 0: from the oldest.
+    pub after: Seq,
     /// At most so many.
     pub max: usize,
-}
-
-/// The two readings of the journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About {
-    /// Calls not delivered yet.
-    Calls,
-    /// Delivered calls whose recordings are open.
-    Recordings,
 }
 
 /// Counters for `status`.

@@ -37,20 +37,16 @@ impl Lanes {
         reports: &Sender<(usize, Report)>,
     ) -> io::Result<Self> {
         let lane = |lane: Lane| {
-            let worker = Worker { crm, lane, port: Arc::clone(&port), recordings: recordings.clone(), reports: reports.clone() };
+            let worker =
+                Worker { crm, lane, port: Arc::clone(&port), recordings: recordings.clone(), reports: reports.clone() };
             worker.start()
         };
         Ok(Self { senders: [lane(Lane::Cards)?, lane(Lane::Calls)?, lane(Lane::Recordings)?] })
     }
 
-    /// Hands a job to its lane. Returns the job when the lane is not free or gone.
-    pub fn send(&self, job: Job) -> Result<(), Job> {
-        match self.senders.get(job.lane() as usize) {
-            Some(sender) => sender.try_send(job).map_err(|error| match error {
-                std::sync::mpsc::TrySendError::Full(job) | std::sync::mpsc::TrySendError::Disconnected(job) => job,
-            }),
-            None => Err(job),
-        }
+    /// Hands a job to its lane, which is free as the schedule has it. False when its thread is gone.
+    pub fn send(&self, job: Job) -> bool {
+        self.senders.get(job.lane() as usize).is_some_and(|sender| sender.try_send(job).is_ok())
     }
 }
 
@@ -110,6 +106,6 @@ impl Worker {
     }
 
     fn report(&self, outcome: Outcome, ticket: Ticket, shown: Shown) -> Report {
-        Report { lane: self.lane, outcome, ticket, shown }
+        Report { lane: self.lane, outcome, ticket, shown, refresh: self.port.wants_refresh() }
     }
 }

@@ -4,11 +4,11 @@
 //! back and makes room for others: with a full hand it returns to the journal, which is looked through again every
 //! [`RECORDINGS_RESCAN`]. Bounds: [`RECORDINGS_IN_HAND`].
 
-use super::job::{About, Loaded, Question};
+use super::job::Question;
 use crate::call::record::CallRecord;
 use crate::clock::Monotonic;
 use crate::crm::Ticket;
-use crate::journal::Seq;
+use crate::journal::{self, Dating, Part, Seq};
 use crate::limits::{RECORDING_RETRY, RECORDINGS_IN_HAND, RECORDINGS_RESCAN};
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -23,8 +23,10 @@ pub struct Pending {
     pub record: Arc<CallRecord>,
     /// What the CRM knows of it.
     pub ticket: Ticket,
-    /// The recording that is next.
-    pub index: usize,
+    /// Recordings still to be attached, as bits by index.
+    pub left: u8,
+    /// How good its stamps are.
+    pub dating: Dating,
     /// Ask the CRM first.
     pub in_doubt: bool,
     due: Monotonic,
@@ -34,7 +36,20 @@ pub struct Pending {
 impl Pending {
     /// The recordings of a call that was just delivered.
     pub fn new(seq: Option<Seq>, record: Arc<CallRecord>, ticket: Ticket, in_doubt: bool, due: Monotonic) -> Self {
-        Self { seq, record, ticket, index: 0, in_doubt, due, in_flight: false }
+        let left =
+            (0..record.recordings.len()).fold(0, |bits, index| bits | 1_u8.checked_shl(index as u32).unwrap_or(0));
+        Self { seq, record, ticket, left, dating: Dating::Known, in_doubt, due, in_flight: false }
+    }
+
+    fn loaded(entry: journal::Pending, due: Monotonic) -> Self {
+        let journal::Pending { seq, call, ticket, recordings_left: left, dating, .. } = entry;
+        // Whether an attach of an earlier attempt arrived is not in the journal.
+        Self { seq: Some(seq), record: Arc::from(call), ticket, left, dating, in_doubt: true, due, in_flight: false }
+    }
+
+    /// The recording that is next.
+    pub fn index(&self) -> usize {
+        self.left.trailing_zeros() as usize
     }
 }
 
@@ -42,7 +57,7 @@ impl Pending {
 #[derive(Debug, Default)]
 pub struct Recordings {
     hand: VecDeque<Pending>,
-    cursor: Option<Seq>,
+    cursor: Seq,
     asked: bool,
     /// Nothing more after the cursor: start over at this time.
     again: Option<Monotonic>,
@@ -63,27 +78,32 @@ impl Recordings {
             return None;
         }
         if self.again.take().is_some() {
-            self.cursor = None;
+            self.cursor = Seq(0);
         }
         self.asked = true;
-        Some(Question { about: About::Recordings, after: self.cursor, max: room })
+        Some(Question { part: Part::Recordings, after: self.cursor, max: room })
+    }
+
+    /// The question could not be asked: later again.
+    pub fn unasked(&mut self) {
+        self.asked = false;
     }
 
     /// The journal's answer to [`question`](Self::question).
-    pub fn loaded(&mut self, entries: Vec<Loaded>, now: Monotonic) {
+    pub fn loaded(&mut self, entries: Vec<journal::Pending>, now: Monotonic) {
         self.asked = false;
         if entries.is_empty() {
             self.again = Some(now + RECORDINGS_RESCAN);
         }
         for entry in entries {
-            self.cursor = self.cursor.max(Some(entry.seq));
+            self.cursor = self.cursor.max(entry.seq);
             if !self.hand.iter().any(|pending| pending.seq == Some(entry.seq)) {
-                self.deal(Pending::new(Some(entry.seq), Arc::new(entry.record), entry.ticket, true, now));
+                self.deal(Pending::loaded(entry, now));
             }
         }
     }
 
-    /// The next recording to attach; it is in flight until [`settle`](Self::settle), [`advance`](Self::advance) or
+    /// The next recording to attach; it is in flight until [`advance`](Self::advance), [`give_up`](Self::give_up) or
     /// [`put_back`](Self::put_back).
     pub fn take_due(&mut self, now: Monotonic) -> Option<&Pending> {
         let pending =
@@ -92,17 +112,24 @@ impl Recordings {
         Some(pending)
     }
 
-    /// The recording in flight is done with. Returns its entry when that was its last one, which then leaves the hand.
-    pub fn advance(&mut self, now: Monotonic) -> Option<Pending> {
+    /// The recording in flight is done with: its place and index. The entry leaves the hand after its last one.
+    pub fn advance(&mut self, now: Monotonic) -> Option<(Option<Seq>, usize)> {
         let at = self.hand.iter().position(|pending| pending.in_flight)?;
         let pending = self.hand.get_mut(at)?;
+        let done = (pending.seq, pending.index());
         pending.in_flight = false;
-        pending.index += 1;
         pending.due = now;
-        if pending.index < pending.record.recordings.len() {
-            return None;
+        pending.left &= pending.left.wrapping_sub(1);
+        if pending.left == 0 {
+            self.hand.remove(at);
         }
-        self.hand.remove(at)
+        Some(done)
+    }
+
+    /// The call in flight gets no more recordings: it leaves the hand.
+    pub fn give_up(&mut self) -> Option<Seq> {
+        let at = self.hand.iter().position(|pending| pending.in_flight)?;
+        self.hand.remove(at)?.seq
     }
 
     /// The recording in flight could not be attached yet: it is due again after `wish` or by its age, whichever is

@@ -1,44 +1,45 @@
 //! The schedule of one CRM: which card, call or recording is due, on which lane, and what an outcome means for it.
 //!
-//! An engine: hints, facts and reports in; jobs, verdicts and questions to the journal out; `now` as an argument. Three
+//! An engine: hints, facts and reports in; jobs, marks and questions to the journal out; `now` as an argument. Three
 //! lanes work side by side, one job each: cards never wait behind calls, calls never behind uploads. Bounds: those of
-//! its three tables and one verdict per fact in hand. Does not know what a CRM's requests look like and keeps nothing
+//! its three tables and one mark per fact in hand. Does not know what a CRM's requests look like and keeps nothing
 //! that must outlive the process.
 //!
 //! What an outcome does:
 //!
 //! | outcome | a card | a call | a recording |
 //! | --- | --- | --- | --- |
-//! | done | in step | verdict *delivered* | next one, or verdict *recordings done* |
+//! | done | in step | marked *delivered* | marked *attached* |
 //! | retry | again after a short back-off, while it is worth it | again, the whole portal backs off | again by its age |
 //! | in doubt | its ticket is in doubt | looked up before it is repeated | looked up before it is repeated |
 //! | suspend | the whole portal waits | the whole portal waits | the whole portal waits |
-//! | refused | no card | verdict *refused* | next one, or verdict *recordings done* |
+//! | refused | no card | marked *refused* | *recordings given up* |
 
 use super::backoff::Backoff;
 use super::calls::{Calls, Fact};
 use super::cards::{Card, Cards};
-use super::job::{About, Counters, Job, Loaded, Question, Report, Verdict};
+use super::job::{Counters, Job, Question, Report};
 use super::recordings::{Pending, Recordings};
 use crate::call::live::LiveCall;
 use crate::call::record::{CallId, CallRecord};
 use crate::clock::{Monotonic, Stamp};
 use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
-use crate::journal::Seq;
+use crate::journal::{self, Dating, Mark, Part, Reason, Seq};
 use crate::limits::{CARD_BACKOFF_LONGEST, FRESH_CALL, USERS_REFRESH, USERS_REFRESH_RETRY};
+use crate::text::bounded;
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// What the user decided, and where this process begins in the journal.
+/// What the user decided, and when this process started.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// Recordings are attached (a source is configured).
     pub recordings: bool,
     /// A recording that is not there this long after its call is given up.
     pub recording_give_up: Duration,
-    /// Entries before this one were written by an earlier process: whether they were delivered is in doubt.
-    pub first_own: Seq,
+    /// When this process started: requests of an earlier one may still run for a while.
+    pub started: Monotonic,
 }
 
 /// The schedule of one CRM.
@@ -55,7 +56,7 @@ pub struct Schedule {
     card_backoff: Backoff,
     suspended: Monotonic,
     refresh: Option<Monotonic>,
-    verdicts: VecDeque<(Seq, Verdict)>,
+    marks: VecDeque<(Seq, Mark)>,
     fault: Option<String>,
     counters: Counters,
 }
@@ -66,7 +67,7 @@ impl Schedule {
         Self {
             policy,
             cards: Cards::default(),
-            calls: Calls::new(policy.first_own),
+            calls: Calls::new(policy.started),
             recordings: Recordings::default(),
             card_in_flight: None,
             busy: [false; 3],
@@ -74,7 +75,7 @@ impl Schedule {
             card_backoff: Backoff::capped(seed ^ 1, CARD_BACKOFF_LONGEST),
             suspended: Monotonic::default(),
             refresh: Some(Monotonic::default()),
-            verdicts: VecDeque::new(),
+            marks: VecDeque::new(),
             fault: None,
             counters: Counters::default(),
         }
@@ -127,10 +128,18 @@ impl Schedule {
     }
 
     /// The journal's answer to a [`question`](Self::question).
-    pub fn loaded(&mut self, about: About, entries: Vec<Loaded>, now: Monotonic) {
-        match about {
-            About::Calls => self.calls.loaded(entries),
-            About::Recordings => self.recordings.loaded(entries, now),
+    pub fn loaded(&mut self, part: Part, entries: Vec<journal::Pending>, now: Monotonic) {
+        match part {
+            Part::Call => self.calls.loaded(entries),
+            Part::Recordings => self.recordings.loaded(entries, now),
+        }
+    }
+
+    /// The journal was too busy to be asked.
+    pub fn unasked(&mut self, part: Part) {
+        match part {
+            Part::Call => self.calls.unasked(),
+            Part::Recordings => self.recordings.unasked(),
         }
     }
 
@@ -152,6 +161,9 @@ impl Schedule {
             *busy = false;
         }
         self.note_fault(&report.outcome, now.mono);
+        if report.refresh && self.refresh.is_some() {
+            self.refresh = Some(now.mono);
+        }
         match report.lane {
             Lane::Cards => self.card_reported(report, now.mono),
             Lane::Calls => self.call_reported(report, now),
@@ -160,9 +172,14 @@ impl Schedule {
         }
     }
 
-    /// The next verdict for the journal.
-    pub fn poll_verdict(&mut self) -> Option<(Seq, Verdict)> {
-        self.verdicts.pop_front()
+    /// The next mark for the journal.
+    pub fn poll_mark(&mut self) -> Option<(Seq, Mark)> {
+        self.marks.pop_front()
+    }
+
+    /// The journal could not take the mark now.
+    pub fn return_mark(&mut self, seq: Seq, mark: Mark) {
+        self.marks.push_front((seq, mark));
     }
 
     /// When something becomes due by itself.
@@ -240,7 +257,7 @@ impl Schedule {
         Some(Job::Attach {
             record: Arc::clone(&pending.record),
             ticket: pending.ticket.clone(),
-            index: pending.index,
+            index: pending.index(),
             in_doubt: pending.in_doubt,
         })
     }
@@ -287,9 +304,8 @@ impl Schedule {
             Outcome::Refused { why } => {
                 self.portal.succeeded();
                 self.counters.refused += 1;
-                if let Some(seq) = self.calls.settle().and_then(|fact| fact.seq) {
-                    self.verdicts.push_back((seq, Verdict::Refused(why)));
-                }
+                let seq = self.calls.settle().and_then(|fact| fact.seq);
+                self.mark(seq, Mark::Refused { reason: bounded(why.as_bytes()) });
             }
             Outcome::Retry { after, .. } => {
                 self.portal.failed(now.mono, after);
@@ -308,15 +324,18 @@ impl Schedule {
     fn delivered(&mut self, ticket: Ticket, now: Stamp) {
         let Some(fact) = self.calls.settle() else { return };
         self.counters.delivered += 1;
-        let open = !fact.record.recordings.is_empty() && fact.record.talk_ms > 0;
-        if let Some(seq) = fact.seq {
-            self.verdicts.push_back((seq, Verdict::Delivered));
-            if open && !self.policy.recordings {
-                self.verdicts.push_back((seq, Verdict::RecordingsDone));
-            }
-        }
-        if open && self.policy.recordings {
+        let wanted = self.policy.recordings && !fact.record.recordings.is_empty() && fact.record.talk_ms > 0;
+        // The ticket is worth its bytes only when a recording will need it after a restart.
+        let news = (wanted && fact.ticket.call != ticket.call).then(|| ticket.call.clone());
+        self.mark(fact.seq, Mark::Delivered { ticket: news });
+        if wanted {
             self.recordings.deal(Pending::new(fact.seq, fact.record, ticket, fact.in_doubt, now.mono));
+        }
+    }
+
+    fn mark(&mut self, seq: Option<Seq>, mark: Mark) {
+        if let Some(seq) = seq {
+            self.marks.push_back((seq, mark));
         }
     }
 
@@ -333,48 +352,49 @@ impl Schedule {
         match report.outcome {
             Outcome::Done => {
                 self.counters.recordings += 1;
-                self.recording_settled(now.mono);
+                if let Some((seq, index)) = self.recordings.advance(now.mono) {
+                    self.mark(seq, Mark::Attached { recording: u8::try_from(index).unwrap_or(u8::MAX) });
+                }
             }
-            Outcome::Refused { .. } => {
-                self.counters.recordings_given_up += 1;
-                self.recording_settled(now.mono);
-            }
-            Outcome::Retry { after, .. } => self.recording_failed(after.unwrap_or_default(), false, now),
-            Outcome::InDoubt { after, .. } => self.recording_failed(after, true, now),
-            Outcome::Suspend { after, .. } => self.recording_failed(after, false, now),
+            Outcome::Refused { why } => self.give_up_recordings(&why),
+            Outcome::Retry { after, why } => self.recording_failed(after.unwrap_or_default(), false, &why, now),
+            Outcome::InDoubt { after, why } => self.recording_failed(after, true, &why, now),
+            Outcome::Suspend { after, why } => self.recording_failed(after, false, &why, now),
         }
     }
 
-    fn recording_settled(&mut self, now: Monotonic) {
-        if let Some(seq) = self.recordings.advance(now).and_then(|done| done.seq) {
-            self.verdicts.push_back((seq, Verdict::RecordingsDone));
-        }
+    fn give_up_recordings(&mut self, why: &str) {
+        self.counters.recordings_given_up += 1;
+        let seq = self.recordings.give_up();
+        let reason: Reason = bounded(why.as_bytes());
+        self.mark(seq, Mark::RecordingsGivenUp { reason });
     }
 
-    fn recording_failed(&mut self, wish: Duration, in_doubt: bool, now: Stamp) {
+    fn recording_failed(&mut self, wish: Duration, in_doubt: bool, why: &str, now: Stamp) {
         let Some(pending) = self.recordings.in_flight() else { return };
-        let own = pending.seq.is_none_or(|seq| seq >= self.policy.first_own);
-        let age = age(&pending.record, own, now);
+        let age = age(&pending.record, pending.dating, now);
         if age > self.policy.recording_give_up {
-            self.counters.recordings_given_up += 1;
-            self.recording_settled(now.mono);
+            self.give_up_recordings(why);
         } else {
             self.recordings.put_back(now.mono, wish, age, in_doubt);
         }
     }
 }
 
-/// Time since the call ended; by the monotonic clock if this process saw it, else by the wall clocks of then and now.
-fn age(record: &CallRecord, own: bool, now: Stamp) -> Duration {
-    if own {
-        return now.mono.since(record.ended.mono);
+/// Time since the call ended, by the wall clocks of then and now if both were set, else by the monotonic clock.
+fn age(record: &CallRecord, dating: Dating, now: Stamp) -> Duration {
+    let ended = record.ended;
+    match dating {
+        Dating::Known if ended.wall.is_plausible() && now.wall.is_plausible() => {
+            let millis = now.wall.as_millis().saturating_sub(ended.wall.as_millis());
+            Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+        }
+        _ => now.mono.since(ended.mono),
     }
-    let millis = now.wall.as_millis().saturating_sub(record.ended.wall.as_millis());
-    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
 fn is_fresh(fact: &Fact, now: Stamp) -> bool {
-    age(&fact.record, fact.own, now) <= FRESH_CALL
+    age(&fact.record, fact.dating, now) <= FRESH_CALL
 }
 
 #[cfg(test)]

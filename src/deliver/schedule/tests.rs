@@ -4,15 +4,13 @@ use super::*;
 use crate::call::record::{Direction, Disposition, RecordingPath};
 use crate::clock::Wall;
 
-const FIRST_OWN: Seq = Seq(100);
-
 fn at(secs: u64) -> Stamp {
     let wall = Wall::from_millis(1_795_293_703_000 + i64::try_from(secs).unwrap() * 1000);
     Stamp { mono: Monotonic::from_millis(1_000_000 + secs * 1000), wall }
 }
 
 fn schedule() -> Schedule {
-    let policy = Policy { recordings: true, recording_give_up: Duration::from_secs(86_400), first_own: FIRST_OWN };
+    let policy = Policy { recordings: true, recording_give_up: Duration::from_secs(86_400), started: at(0).mono };
     let mut schedule = Schedule::new(policy, 1);
     // The users are read first thing; tests begin after that.
     assert!(matches!(schedule.poll_job(at(0)), Some(Job::Refresh)));
@@ -60,7 +58,7 @@ fn record(id: &str, ended: Stamp, recordings: &[&str]) -> CallRecord {
 }
 
 fn report(lane: Lane, outcome: Outcome) -> Report {
-    Report { lane, outcome, ticket: Ticket::default(), shown: Shown::default() }
+    Report { lane, outcome, ticket: Ticket::default(), shown: Shown::default(), refresh: false }
 }
 
 fn registered() -> Ticket {
@@ -127,7 +125,7 @@ fn a_call_waits_for_its_card_and_takes_over_its_ticket() {
     let Some(Job::Deliver { ticket, in_doubt, freshness, .. }) = schedule.poll_job(at(3)) else { panic!("no call") };
     assert_eq!((ticket, in_doubt, freshness), (registered(), false, Freshness::Fresh));
     schedule.report(report(Lane::Calls, Outcome::Done), at(3));
-    assert_eq!(schedule.poll_verdict(), Some((Seq(100), Verdict::Delivered)));
+    assert_eq!(schedule.poll_mark(), Some((Seq(100), Mark::Delivered { ticket: None })));
     assert_eq!(schedule.counters().delivered, 1);
 }
 
@@ -144,20 +142,24 @@ fn a_lost_answer_is_looked_up_after_its_wait_and_never_repeated_blindly() {
 }
 
 #[test]
-fn calls_of_an_earlier_process_are_in_doubt() {
+fn calls_of_an_earlier_process_are_in_doubt_and_wait_for_its_last_request() {
     let mut schedule = schedule();
     let question = schedule.question(at(0).mono).unwrap();
-    assert_eq!((question.about, question.after), (About::Calls, None));
-    let entry = |seq: u64| Loaded { seq: Seq(seq), record: record("o-1", at(0), &[]), ticket: Ticket::default() };
-    schedule.loaded(About::Calls, vec![entry(7), entry(FIRST_OWN.0)], at(0).mono);
-    // The younger one ended in this process's time, so it is fresh and goes first.
-    assert!(matches!(schedule.poll_job(at(1)), Some(Job::Deliver { .. })));
-    schedule.report(report(Lane::Calls, Outcome::Done), at(1));
-    schedule.poll_job(at(1)).unwrap();
-    schedule.report(report(Lane::Calls, Outcome::Done), at(1));
-    let verdicts: Vec<_> = core::iter::from_fn(|| schedule.poll_verdict()).map(|(seq, _)| seq).collect();
-    assert_eq!(verdicts.len(), 2);
-    assert!(verdicts.contains(&Seq(7)));
+    assert_eq!((question.part, question.after), (Part::Call, Seq(0)));
+    let entry = journal::Pending {
+        seq: Seq(7),
+        call: Box::new(record("o-1", at(0), &[])),
+        ticket: Ticket::default(),
+        recordings_left: 0,
+        in_doubt: true,
+        dating: Dating::Known,
+    };
+    schedule.loaded(Part::Call, vec![entry], at(0).mono);
+    assert!(schedule.poll_job(at(1)).is_none(), "the request that the crash cut off may still run");
+    let due = schedule.poll_timeout().unwrap().since(at(0).mono).as_secs();
+    assert!(matches!(schedule.poll_job(at(due)), Some(Job::Deliver { in_doubt: true, .. })));
+    schedule.report(report(Lane::Calls, Outcome::Done), at(due));
+    assert_eq!(schedule.poll_mark(), Some((Seq(7), Mark::Delivered { ticket: None })));
 }
 
 #[test]
@@ -176,7 +178,7 @@ fn a_portal_that_is_down_is_asked_less_and_less_and_no_call_is_dropped() {
     }
     assert!((60..200).contains(&attempts), "{attempts} attempts in an hour");
     let question = schedule.question(at(3600).mono);
-    assert!(question.is_none_or(|q| q.about == About::Recordings), "a full hand asks for no more calls");
+    assert!(question.is_none_or(|q| q.part == Part::Recordings), "a full hand asks for no more calls");
 }
 
 #[test]
@@ -199,7 +201,7 @@ fn a_recording_follows_its_call_and_is_given_up_in_the_end() {
     assert!(matches!(schedule.poll_job(at(1)), Some(Job::Deliver { .. })));
     assert!(schedule.poll_job(at(1)).is_none(), "not before its call is confirmed");
     schedule.report(report(Lane::Calls, Outcome::Done), at(1));
-    schedule.poll_verdict().unwrap();
+    schedule.poll_mark().unwrap();
     let (mut now, mut attempts) = (2, 0);
     let verdict = loop {
         match schedule.poll_job(at(now)) {
@@ -210,13 +212,13 @@ fn a_recording_follows_its_call_and_is_given_up_in_the_end() {
             Some(Job::Refresh) => schedule.report(report(Lane::Recordings, Outcome::Done), at(now)),
             _ => {}
         }
-        if let Some(verdict) = schedule.poll_verdict() {
+        if let Some(verdict) = schedule.poll_mark() {
             break verdict;
         }
         now += 1;
         assert!(now < 100_000, "never given up");
     };
-    assert_eq!(verdict, (Seq(100), Verdict::RecordingsDone));
+    assert_eq!(verdict, (Seq(100), Mark::RecordingsGivenUp { reason: bounded(b"refused") }));
     assert!(now > 86_400 && attempts < 250, "{attempts} attempts in {now} s");
     assert_eq!(schedule.counters().recordings_given_up, 1);
 }
@@ -229,7 +231,7 @@ fn a_refused_call_gets_its_verdict_and_does_not_block_the_next() {
     }
     schedule.poll_job(at(1)).unwrap();
     schedule.report(report(Lane::Calls, Outcome::Refused { why: "no such type".into() }), at(1));
-    assert_eq!(schedule.poll_verdict(), Some((Seq(100), Verdict::Refused("no such type".into()))));
+    assert_eq!(schedule.poll_mark(), Some((Seq(100), Mark::Refused { reason: bounded(b"no such type") })));
     assert!(matches!(schedule.poll_job(at(1)), Some(Job::Deliver { .. })));
 }
 

@@ -1,0 +1,492 @@
+//! The hub: where events of the PBX, answers of the CRMs and of the journal meet.
+//!
+//! Single-threaded and without I/O of its own: it hands requests to threads that do the waiting, and never waits for
+//! them. Facts go tracker → journal → schedule → lane; hints go tracker → schedule → lane; marks go back to the
+//! journal. Before a call is registered at a CRM its ticket is on the mirror, so that a kill at any instant is followed
+//! by a look-up or by the same register, never by another call.
+//!
+//! Bounds: [`APPENDS_IN_FLIGHT`] calls between tracker and journal; everything else is bounded by its owner.
+
+use super::image::{CardImage, FinishedImage, Image, SavedImage};
+use crate::call::record::{CallRecord, Direction};
+use crate::call::tracker::{Output, Tracker, TrackerConfig};
+use crate::clock::{Monotonic, Stamp};
+use crate::crm::{Port, Ticket};
+use crate::deliver::job::Report;
+use crate::deliver::lanes::Lanes;
+use crate::deliver::schedule::{Policy, Schedule};
+use crate::journal::storage::Medium;
+use crate::journal::thread::{Fault, Journal, Reply, Request};
+use crate::journal::{Addressee, Crm, CrmTag, Entry, Recovery, Stats};
+use crate::limits::{APPENDS_IN_FLIGHT, MIRROR_INTERVAL};
+use crate::log::Repeated;
+use crate::mirror::Mirror;
+use crate::status;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One configured CRM.
+pub struct Seat {
+    /// Its port.
+    pub port: Arc<dyn Port>,
+    /// Its threads.
+    pub lanes: Lanes,
+    /// As the journal knows it.
+    pub tag: CrmTag,
+    schedule: Schedule,
+    fault: Repeated,
+}
+
+impl Seat {
+    /// A CRM that nothing is due for yet.
+    pub fn new(port: Arc<dyn Port>, lanes: Lanes, tag: CrmTag, policy: Policy, seed: u64) -> Self {
+        Self { port, lanes, tag, schedule: Schedule::new(policy, seed), fault: Repeated::default() }
+    }
+
+    /// What is due.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+}
+
+/// A finished call on its way into the journal.
+struct Append {
+    record: Arc<CallRecord>,
+    tickets: Vec<(Crm, Ticket)>,
+    entry: Option<Box<Entry>>,
+}
+
+/// See the module.
+pub struct Hub {
+    tracker: Tracker,
+    seats: Vec<Seat>,
+    recordings: bool,
+    journal: Journal,
+    appends: BTreeMap<u64, Append>,
+    next_token: u64,
+    mirror: Option<Mirror>,
+    mirrored: Mirrored,
+    stats: Stats,
+    recovery: Recovery,
+    unjournalled: u64,
+    journal_fault: Option<String>,
+    resync_wanted: bool,
+}
+
+/// What the mirror was last told.
+#[derive(Default)]
+struct Mirrored {
+    tracker_generation: u64,
+    /// Tickets or finished calls changed since.
+    dirty: bool,
+    /// The write after which held cards may go.
+    awaited: Option<u64>,
+    at: Monotonic,
+}
+
+/// The parts that a hub is made of.
+pub struct Parts {
+    /// How calls are told.
+    pub tracker: TrackerConfig,
+    /// The CRMs, in the order of the configuration.
+    pub seats: Vec<Seat>,
+    /// Whether recordings are attached.
+    pub recordings: bool,
+    /// The journal's thread.
+    pub journal: Journal,
+    /// The mirror's thread; none where the state directory cannot be written.
+    pub mirror: Option<Mirror>,
+    /// What an earlier process of this boot left on the mirror.
+    pub saved: Option<SavedImage>,
+}
+
+impl Hub {
+    /// A hub that goes on where an earlier process of this boot stopped, if one did.
+    pub fn new(parts: Parts, now: Stamp) -> Self {
+        let Parts { tracker, seats, recordings, journal, mirror, saved } = parts;
+        let (tracker, cards, finished) = match saved {
+            Some(saved) => (Tracker::restore(tracker, saved.tracker, now), saved.cards, saved.finished),
+            None => (Tracker::new(tracker), Vec::new(), Vec::new()),
+        };
+        let mut hub = Self {
+            tracker,
+            seats,
+            recordings,
+            journal,
+            appends: BTreeMap::new(),
+            next_token: 0,
+            mirror,
+            mirrored: Mirrored { dirty: true, ..Mirrored::default() },
+            stats: Stats::default(),
+            recovery: Recovery::default(),
+            unjournalled: 0,
+            journal_fault: None,
+            resync_wanted: false,
+        };
+        hub.restore_cards(cards, now.mono);
+        for FinishedImage { record, tickets } in finished {
+            let tickets = hub.known_tickets(&tickets);
+            hub.keep(Arc::new(record), tickets);
+        }
+        hub.drain(now);
+        hub
+    }
+
+    /// The tracker, to be told what the link hears. Follow each telling with [`drain`](Self::drain).
+    pub fn tracker(&mut self) -> &mut Tracker {
+        &mut self.tracker
+    }
+
+    /// Takes what came out of the tracker.
+    pub fn drain(&mut self, now: Stamp) {
+        while let Some(output) = self.tracker.poll_output() {
+            match output {
+                Output::Live(call) if call.direction == Direction::Internal => {}
+                Output::Live(call) => {
+                    for seat in &mut self.seats {
+                        self.mirrored.dirty |= seat.schedule.live((*call).clone(), now.mono);
+                    }
+                }
+                Output::Finished(record) => self.finished(*record),
+                Output::Joined { absorbed, .. } => {
+                    for seat in &mut self.seats {
+                        seat.schedule.joined(&absorbed);
+                    }
+                }
+                Output::ResyncWanted => self.resync_wanted = true,
+            }
+        }
+    }
+
+    /// Whether the tracker asked for the PBX's list of channels; asked once.
+    pub fn take_resync_wanted(&mut self) -> bool {
+        core::mem::take(&mut self.resync_wanted)
+    }
+
+    /// A lane is done with a job.
+    pub fn reported(&mut self, crm: usize, report: Report, now: Stamp) {
+        self.mirrored.dirty = true;
+        if let Some(seat) = self.seats.get_mut(crm) {
+            seat.schedule.report(report, now);
+            tell_fault(seat, now.mono);
+        }
+    }
+
+    /// The journal says something. Returns whether it was the answer to [`ask_stats`](Self::ask_stats).
+    pub fn journal_said(&mut self, reply: Reply, now: Stamp) -> bool {
+        match reply {
+            Reply::Opened { recovery, medium, stats, .. } => {
+                tell_recovery(recovery, medium);
+                self.recovery = recovery;
+                self.stats = *stats;
+            }
+            Reply::Appended { token, seq, known, .. } => self.appended(token, Some(seq), known),
+            Reply::AppendFailed { token, why, .. } => {
+                log::error!("a call could not be journalled and is delivered from memory: {why}");
+                self.unjournalled += 1;
+                self.appended(token, None, false);
+            }
+            Reply::Pending { crm, part, calls, .. } => {
+                if let Some(seat) = self.seats.get_mut(usize::from(crm.0)) {
+                    seat.schedule.loaded(part, calls, now.mono);
+                }
+            }
+            Reply::Stats(stats) => {
+                self.stats = *stats;
+                return true;
+            }
+            Reply::Fault(Some(Fault(why))) => {
+                log::error!("{why}; calls are delivered as long as ringpost runs, but do not outlive it");
+                self.journal_fault = Some(why.to_string());
+            }
+            Reply::Fault(None) => {
+                log::info!("the journal is well again");
+                self.journal_fault = None;
+            }
+            Reply::History(_) | Reply::Closed => {}
+        }
+        false
+    }
+
+    /// Does what is due: mirror, jobs, marks, questions to the journal. Call it after everything that happened.
+    pub fn pump(&mut self, now: Stamp) {
+        self.tracker.handle_timeout(now);
+        self.drain(now);
+        self.prepare_cards(now.mono);
+        self.write_mirror(now);
+        self.release_cards();
+        self.send_appends();
+        for (place, seat) in (0..).zip(&mut self.seats) {
+            pump_seat(seat, Crm(place), &self.journal, now);
+        }
+    }
+
+    /// When something becomes due by itself.
+    pub fn poll_timeout(&self) -> Option<Monotonic> {
+        let schedules = self.seats.iter().filter_map(|seat| seat.schedule.poll_timeout());
+        let mirror = (self.mirror.is_some() && self.tracker.calls() > 0).then(|| self.mirrored.at + MIRROR_INTERVAL);
+        schedules.chain(self.tracker.poll_timeout()).chain(mirror).min()
+    }
+
+    /// Everything that waits for a portal is tried now.
+    pub fn kick(&mut self) {
+        for seat in &mut self.seats {
+            seat.schedule.kick();
+        }
+    }
+
+    /// Asks the journal how it is; false when it is too busy to be asked.
+    pub fn ask_stats(&self) -> bool {
+        self.journal.request(Request::Stats).is_ok()
+    }
+
+    /// Writes the mirror for the last time and closes the journal, whose last reply is [`Reply::Closed`].
+    pub fn close(&mut self, now: Stamp) {
+        self.mirrored.dirty = true;
+        self.write_mirror(now);
+        // A full queue is asked again by the caller until its deadline.
+        let _ = self.journal.request(Request::Close);
+    }
+
+    /// The CRMs.
+    pub fn seats(&self) -> &[Seat] {
+        &self.seats
+    }
+
+    /// Calls in progress.
+    pub fn live_calls(&self) -> usize {
+        self.tracker.calls()
+    }
+
+    /// The journal, for the report.
+    pub fn journal_report(&self) -> status::Journal {
+        let Stats { entries, dropped, refused, bytes, .. } = self.stats;
+        status::Journal {
+            calls: u64::from(entries),
+            waiting: self.stats.undelivered.iter().copied().max().unwrap_or(0).into(),
+            dropped: u64::from(dropped) + u64::from(refused),
+            damaged: u64::from(self.recovery.lost_records) + u64::from(self.stats.lost_records),
+            written_bytes: bytes,
+            unjournalled: self.unjournalled,
+            fault: self.journal_fault.clone().unwrap_or_default(),
+        }
+    }
+
+    /// The CRMs, for the report.
+    pub fn crm_reports(&self) -> Vec<status::Crm> {
+        let waiting = self.stats.undelivered.iter().copied().chain(core::iter::repeat(0));
+        let seats = self.seats.iter().zip(waiting);
+        let report = |(seat, waiting): (&Seat, u32)| status::Crm {
+            name: seat.port.name().to_owned(),
+            waiting: waiting.into(),
+            counters: seat.schedule.counters(),
+            fault: seat.schedule.fault().unwrap_or_default().to_owned(),
+        };
+        seats.map(report).collect()
+    }
+
+    /// Whether calls in progress outlive the process.
+    pub fn is_mirrored(&self) -> bool {
+        self.mirror.as_ref().is_some_and(|mirror| mirror.progress().borrow().fault.is_none())
+    }
+
+    fn finished(&mut self, record: CallRecord) {
+        log::info!("{}", Told(&record));
+        let mut tickets = Vec::new();
+        for (place, seat) in (0..).zip(&mut self.seats) {
+            let ticket = seat.schedule.finished(&record.id);
+            if seat.port.wants(&record) {
+                tickets.push((Crm(place), ticket));
+            } else {
+                seat.schedule.joined(&record.id);
+            }
+        }
+        self.keep(Arc::new(record), tickets);
+    }
+
+    /// Hands a finished call to the journal.
+    fn keep(&mut self, record: Arc<CallRecord>, tickets: Vec<(Crm, Ticket)>) {
+        self.mirrored.dirty = true;
+        let token = self.next_token;
+        self.next_token = self.next_token.wrapping_add(1);
+        let wanted = self.recordings && !record.recordings.is_empty() && record.talk_ms > 0;
+        let addressees =
+            tickets.iter().map(|(crm, ticket)| Addressee { crm: *crm, ticket: ticket.clone(), recordings: wanted });
+        let entry = Entry { call: (*record).clone(), addressees: addressees.collect() };
+        let full = self.appends.len() >= APPENDS_IN_FLIGHT;
+        self.appends.insert(token, Append { record, tickets, entry: Some(Box::new(entry)) });
+        if full {
+            log::error!("the journal does not keep up; a call is delivered from memory");
+            self.unjournalled += 1;
+            self.appended(token, None, false);
+        }
+    }
+
+    fn send_appends(&mut self) {
+        for (token, append) in &mut self.appends {
+            let Some(entry) = append.entry.take() else { continue };
+            if let Err(Request::Append { entry, .. }) = self.journal.request(Request::Append { token: *token, entry }) {
+                append.entry = Some(entry);
+                return;
+            }
+        }
+    }
+
+    fn appended(&mut self, token: u64, seq: Option<crate::journal::Seq>, known: bool) {
+        self.mirrored.dirty = true;
+        let Some(append) = self.appends.remove(&token) else { return };
+        for (crm, ticket) in append.tickets {
+            let Some(seat) = self.seats.get_mut(usize::from(crm.0)) else { continue };
+            if known {
+                // It is in the journal since an earlier process and comes out of it in its turn.
+                seat.schedule.joined(&append.record.id);
+            } else {
+                seat.schedule.appended(seq, Arc::clone(&append.record), ticket);
+            }
+        }
+    }
+
+    fn restore_cards(&mut self, cards: Vec<CardImage>, now: Monotonic) {
+        for CardImage { crm, call, ticket, shown } in cards {
+            if let Some(seat) = self.seats.iter_mut().find(|seat| seat.tag.bits() == crm) {
+                seat.schedule.cards().restore(call, ticket, shown, now);
+            }
+        }
+    }
+
+    fn known_tickets(&self, tickets: &[(u32, Ticket)]) -> Vec<(Crm, Ticket)> {
+        let seats = (0..).zip(&self.seats);
+        let ticket_of = |tag: u32| tickets.iter().find(|(crm, _)| *crm == tag).map(|(_, ticket)| ticket.clone());
+        seats.filter_map(|(place, seat)| Some((Crm(place), ticket_of(seat.tag.bits())?))).collect()
+    }
+
+    /// Freezes the tickets of cards that are about to be announced for the first time.
+    fn prepare_cards(&mut self, now: Monotonic) {
+        for seat in &mut self.seats {
+            while let Some((call, ticket)) = seat.schedule.cards().prepare_next(now) {
+                seat.port.prepare(call, ticket);
+                self.mirrored.dirty = true;
+                self.mirrored.awaited = Some(u64::MAX);
+            }
+        }
+    }
+
+    fn write_mirror(&mut self, now: Stamp) {
+        let Some(mirror) = &mut self.mirror else { return };
+        let generation = self.tracker.generation();
+        let old = self.tracker.calls() > 0 && now.mono >= self.mirrored.at + MIRROR_INTERVAL;
+        if !self.mirrored.dirty && generation == self.mirrored.tracker_generation && !old {
+            return;
+        }
+        let image = Image {
+            tracker: self.tracker.export(now),
+            cards: self
+                .seats
+                .iter()
+                .flat_map(|seat| {
+                    let cards = seat.schedule.known_cards();
+                    cards.map(|c| CardImage::of(seat.tag.bits(), c))
+                })
+                .collect(),
+            finished: self
+                .appends
+                .values()
+                .map(|append| FinishedImage {
+                    record: (*append.record).clone(),
+                    tickets: append
+                        .tickets
+                        .iter()
+                        .filter_map(|(crm, ticket)| {
+                            Some((self.seats.get(usize::from(crm.0))?.tag.bits(), ticket.clone()))
+                        })
+                        .collect(),
+                })
+                .collect(),
+        };
+        match serde_json::to_vec(&image) {
+            Ok(bytes) => {
+                let write = mirror.store(bytes);
+                if self.mirrored.awaited == Some(u64::MAX) {
+                    self.mirrored.awaited = Some(write);
+                }
+            }
+            Err(error) => log::error!("the mirror could not be made: {error}"),
+        }
+        self.mirrored.tracker_generation = generation;
+        self.mirrored.dirty = false;
+        self.mirrored.at = now.mono;
+    }
+
+    fn release_cards(&mut self) {
+        // A mirror that cannot be written must not cost the cards.
+        let tried = self.mirror.as_ref().map_or(u64::MAX, |mirror| mirror.progress().borrow().tried);
+        if self.mirrored.awaited.is_none_or(|write| tried >= write) {
+            self.mirrored.awaited = None;
+            for seat in &mut self.seats {
+                seat.schedule.cards().release();
+            }
+        }
+    }
+}
+
+fn pump_seat(seat: &mut Seat, crm: Crm, journal: &Journal, now: Stamp) {
+    while let Some((seq, mark)) = seat.schedule.poll_mark() {
+        if let Err(Request::Mark { seq, mark, .. }) = journal.request(Request::Mark { seq, crm, mark }) {
+            seat.schedule.return_mark(seq, mark);
+            break;
+        }
+    }
+    while let Some(question) = seat.schedule.question(now.mono) {
+        let (part, after, max) = (question.part, question.after, question.max);
+        if journal.request(Request::Pending { crm, part, after, max }).is_err() {
+            seat.schedule.unasked(part);
+            break;
+        }
+    }
+    while let Some(job) = seat.schedule.poll_job(now) {
+        let lane = job.lane();
+        if !seat.lanes.send(job) {
+            log::error!("{}: the thread for {lane:?} is gone; restart ringpost", seat.port.name());
+        }
+    }
+}
+
+/// Tells a fault of a CRM once, and its end.
+fn tell_fault(seat: &mut Seat, now: Monotonic) {
+    let name = seat.port.name();
+    match seat.schedule.fault() {
+        Some(fault) => {
+            if let Some(line) = seat.fault.fault(fault, now) {
+                log::warn!("{name}: {line}");
+            }
+        }
+        None => {
+            if let Some(line) = seat.fault.well() {
+                log::info!("{name}: {line}");
+            }
+        }
+    }
+}
+
+fn tell_recovery(recovery: Recovery, medium: Medium) {
+    if recovery.is_clean() {
+        log::info!("journal open, {} calls in it", recovery.entries);
+    } else {
+        log::warn!("journal repaired, {} calls in it: {recovery:?}", recovery.entries);
+    }
+    if medium == Medium::Memory {
+        log::warn!("the journal lies in RAM: calls that wait do not outlive the power; put it on flash");
+    }
+}
+
+/// One line about a finished call.
+struct Told<'a>(&'a CallRecord);
+
+impl core::fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let CallRecord { id, direction, client, line, disposition, talk_ms, .. } = self.0;
+        let who = self.0.talked_last.as_ref().map_or("nobody", |extension| extension.as_str());
+        let client = if client.is_empty() { "hidden" } else { client.as_str() };
+        write!(f, "call {id}: {direction:?} {client} line {line}, {disposition:?}, {who} talked, {} s", talk_ms / 1000)
+    }
+}
