@@ -217,6 +217,10 @@ impl Tracker {
             return;
         }
         let Some(call) = self.tie(from, to, now) else { return };
+        // Told twice: its party has gone already.
+        if self.legs.get(from).is_none_or(|leg| leg.party == Party::Nobody) {
+            return;
+        }
         self.stop_ringing(from, now);
         self.stop_ringing(to, now);
         self.leave_bridge(from);

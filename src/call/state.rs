@@ -385,19 +385,32 @@ impl Call {
         }
         match self.dial_status {
             DialStatus::Busy => Disposition::Busy,
+            DialStatus::Unknown if self.cause == USER_BUSY => Disposition::Busy,
+            _ if self.is_unreachable() && self.was_refused => Disposition::Busy,
+            _ if self.is_unreachable() => Disposition::Failed,
             // A queue sets no DIALSTATUS: what there is tells of one round of ringing.
             DialStatus::Cancel if !self.queue.is_empty() && !self.status_told => Disposition::Missed,
             DialStatus::Cancel => Disposition::Cancelled,
-            DialStatus::ChanUnavail | DialStatus::Congestion if self.was_refused => Disposition::Busy,
-            DialStatus::Unknown if self.cause == USER_BUSY => Disposition::Busy,
-            DialStatus::ChanUnavail | DialStatus::Congestion | DialStatus::InvalidArgs => Disposition::Failed,
             _ => Disposition::Missed,
+        }
+    }
+
+    /// Without the dialplan's own word the hangup's cause has to do: the end of a leg's ringing is NOANSWER for a wrong
+    /// number too.
+    fn is_unreachable(&self) -> bool {
+        match self.dial_status {
+            DialStatus::ChanUnavail | DialStatus::Congestion | DialStatus::InvalidArgs => true,
+            DialStatus::Unknown | DialStatus::NoAnswer => !self.status_told && UNREACHABLE.contains(&self.cause),
+            _ => false,
         }
     }
 }
 
 /// Q.850: user busy.
 pub const USER_BUSY: u16 = 17;
+/// Q.850: unallocated, no route, absent, out of order, no circuit, network out of order, temporary failure,
+/// congestion, channel unavailable, bearer unavailable, incompatible.
+const UNREACHABLE: [u16; 11] = [1, 3, 20, 27, 34, 38, 41, 42, 44, 58, 88];
 /// Q.850: call rejected.
 pub const CALL_REJECTED: u16 = 21;
 
