@@ -29,11 +29,18 @@ pub(super) struct Api {
     address: RwLock<Address>,
     gate: Gate,
     resets: Mutex<Vec<(Method, u64), BLOCKED_METHODS>>,
+    /// Time allowed for a request about a card, and for any other but an upload.
+    times: (Duration, Duration),
 }
 
 impl Api {
     pub(super) fn new(http: Http, address: Address) -> Self {
-        Self { http, address: RwLock::new(address), gate: Gate::default(), resets: Mutex::default() }
+        let times = (CRM_CARD_TIMEOUT, CRM_REQUEST_TIMEOUT);
+        Self { http, address: RwLock::new(address), gate: Gate::default(), resets: Mutex::default(), times }
+    }
+
+    pub(super) fn with_times(self, card: Duration, request: Duration) -> Self {
+        Self { times: (card, request), ..self }
     }
 
     /// Calls `method`.
@@ -42,7 +49,7 @@ impl Api {
         T: for<'de> Deserialize<'de>,
     {
         let body = serde_json::to_vec(params).unwrap_or_default();
-        let time = if lane == Lane::Cards { CRM_CARD_TIMEOUT } else { CRM_REQUEST_TIMEOUT };
+        let time = if lane == Lane::Cards { self.times.0 } else { self.times.1 };
         let allowance = Allowance { time, answer: CRM_ANSWER_BYTES };
         self.enter(lane, method)?;
         let address = self.address();

@@ -86,6 +86,13 @@ impl Bitrix24 {
         Ok(Self { name: name.into(), settings, api: Api::new(http, address), users })
     }
 
+    /// Other times allowed for one request, about a card and else, than those of [`crate::limits`]: for tests that
+    /// wait for a portal which never answers.
+    #[must_use]
+    pub fn with_times(self, card: Duration, request: Duration) -> Self {
+        Self { api: self.api.with_times(card, request), ..self }
+    }
+
     /// Registers a live call, with the card for its user at once, so that one ring is one request.
     fn register_live(&self, call: &LiveCall, wanted: &cards::Party, ticket: &mut Ticket) -> Result<Shown, Outcome> {
         let Some(user) = ticket.user.or(wanted.first().copied()) else { return Ok(Shown::default()) };

@@ -79,7 +79,8 @@ impl TlsFault {
         match error {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
-            CertificateError::UnknownIssuer => Self::UnknownIssuer,
+            // A private CA that was made anew has the old one's name and another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Self::WrongName,
             _ => Self::BadCertificate,
         }

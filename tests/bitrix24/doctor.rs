@@ -1,0 +1,54 @@
+//! What `doctor` finds out, and that it changes nothing.
+
+use crate::office::{Office, SECRET};
+use portal::PortalConfig;
+use ringpost::crm::bitrix24::{Check, Verdict};
+
+fn examine(change: impl FnOnce(&mut PortalConfig)) -> (Office, Vec<Check>) {
+    let office = Office::open();
+    office.portal.reconfigure(change);
+    let checks = office.bitrix.doctor();
+    for check in &checks {
+        assert!(!check.text.contains(SECRET), "{}", check.text);
+    }
+    (office, checks)
+}
+
+fn verdict(checks: &[Check], name: &str) -> Verdict {
+    checks.iter().find(|check| check.name == name).map_or_else(|| panic!("{name} in {checks:?}"), |check| check.verdict)
+}
+
+#[test]
+fn a_healthy_portal_is_good_throughout_and_untouched() {
+    let (office, checks) = examine(|_| ());
+    assert!(checks.iter().all(|check| check.verdict == Verdict::Good), "{checks:?}");
+    let names: Vec<_> = checks.iter().map(|check| check.name).collect();
+    assert_eq!(names, ["portal", "webhook", "scopes", "telephony", "lines", "statistics", "users"]);
+    assert!(office.portal.calls().is_empty() && office.portal.live_calls().is_empty());
+}
+
+#[test]
+fn each_fault_has_its_own_line_and_remedy() {
+    let (_, checks) = examine(|portal| portal.statistics_allowed = false);
+    assert_eq!(verdict(&checks, "statistics"), Verdict::Bad);
+    let (_, checks) = examine(|portal| portal.webhook_may_register = false);
+    assert_eq!(verdict(&checks, "lines"), Verdict::Bad);
+    let (_, checks) = examine(|portal| portal.scopes.retain(|scope| scope != "user"));
+    assert_eq!(verdict(&checks, "scopes"), Verdict::Warning);
+    assert_eq!(verdict(&checks, "users"), Verdict::Warning);
+    let (_, checks) = examine(|portal| portal.scopes.retain(|scope| scope != "telephony"));
+    assert_eq!(verdict(&checks, "scopes"), Verdict::Bad);
+    let (_, checks) = examine(|portal| portal.clock_ahead = 600);
+    assert_eq!(verdict(&checks, "portal"), Verdict::Warning);
+    let (_, checks) = examine(|portal| portal.webhook_secret = "another".to_owned());
+    assert_eq!(verdict(&checks, "webhook"), Verdict::Bad);
+    assert_eq!(checks.len(), 1, "the rest means nothing: {checks:?}");
+}
+
+#[test]
+fn a_portal_that_is_away_is_one_line() {
+    let office = Office::open();
+    office.portal.go_down();
+    let checks = office.bitrix.doctor();
+    assert_eq!((checks.len(), verdict(&checks, "portal")), (1, Verdict::Bad));
+}

@@ -1,0 +1,325 @@
+//! Every way a portal can misbehave: in the end there is exactly one finished call.
+
+use crate::office::{Office, SECRET, Work, answered, live, missed};
+use portal::{Certificate, Fault, OperatingLimit, PortalConfig, RateLimit, Wording};
+use ringpost::config::Create;
+use ringpost::crm::http::{Allowance, Http, HttpFault};
+use ringpost::crm::{Freshness, Outcome, Port};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+const REGISTER: &str = "telephony.externalcall.register";
+const FINISH: &str = "telephony.externalcall.finish";
+
+/// Delivers one call through `fault` at `method`, before a portal of this wording.
+fn survives_as(wording: Wording, name: &str, method: &str, fault: &Fault) {
+    let portal = PortalConfig { wording, ..PortalConfig::default() };
+    let office = Office::with(portal, |settings| settings.create = Create::Always);
+    office.portal.fault(fault.clone().on(method));
+    let mut work = Work::new(answered("office-1.1", "101", 5_000));
+    let outcomes = office.deliver(&mut work);
+    assert_eq!(office.portal.faults_left(), 0, "{name} at {method} never happened");
+    assert_eq!(office.portal.calls().len(), 1, "{name} at {method}: {outcomes:?}");
+    assert_eq!(office.portal.activities().len(), 1, "{name} at {method}: {outcomes:?}");
+    assert_eq!(office.only_call().call_id(), work.ticket.call, "{name} at {method}: the ticket is right");
+}
+
+fn survives(name: &str, method: &str, fault: &Fault) {
+    survives_as(Wording::Server, name, method, fault);
+}
+
+fn survives_everywhere(name: &str, fault: &Fault) {
+    for method in [REGISTER, FINISH] {
+        survives(name, method, fault);
+        survives_as(Wording::Documentation, name, method, fault);
+    }
+}
+
+#[test]
+fn lost_answers_and_requests() {
+    survives_everywhere("answer lost", &Fault::lost_answer());
+    survives("answer lost twice", REGISTER, &Fault::lost_answer().times(2));
+    survives_everywhere("request lost", &Fault::lost_request());
+    survives_everywhere("half an answer", &Fault::half_answer());
+}
+
+#[test]
+fn pages_and_errors_of_the_server() {
+    survives_everywhere("500 after the work", &Fault::internal_error(true));
+    survives_everywhere("500 before the work", &Fault::internal_error(false));
+    survives_everywhere("502 page after the work", &Fault::html(502, true));
+    survives_everywhere("504 page before the work", &Fault::html(504, false));
+    survives_everywhere("200 page after the work", &Fault::html(200, true));
+    survives_everywhere("not JSON", &Fault::invalid_json());
+}
+
+#[test]
+fn answers_of_every_size_and_speed() {
+    survives_everywhere("100 MB", &Fault::huge(100_000_000));
+    survives_everywhere("endless", &Fault::endless());
+    survives("one byte at a time", REGISTER, &Fault::drip(Duration::from_millis(700)));
+    survives("one byte at a time", FINISH, &Fault::drip(Duration::from_millis(700)));
+}
+
+#[test]
+fn silence_ends_at_the_deadline() {
+    let start = Instant::now();
+    survives("silence after the work", REGISTER, &Fault::silence(true));
+    survives("silence before the work", FINISH, &Fault::silence(false));
+    survives("slow", FINISH, &Fault::slow_after(Duration::from_secs(3)));
+    assert!(start.elapsed() < Duration::from_secs(40));
+}
+
+#[test]
+fn too_many_requests_are_waited_out() {
+    survives("503", REGISTER, &Fault::rate_limited());
+    survives("503", FINISH, &Fault::rate_limited().times(2));
+}
+
+#[test]
+fn after_503_everybody_waits_and_nothing_is_in_doubt() {
+    let office = Office::open();
+    office.portal.fault(Fault::rate_limited().on(FINISH));
+    let (mut one, mut two) = (Work::new(missed("office-1.1")), Work::new(missed("office-1.2")));
+    let outcome = office.attempt(&mut one, Freshness::Fresh);
+    let Outcome::Retry { after: Some(after), .. } = outcome else { panic!("{outcome:?}") };
+    assert!((Duration::from_secs(2)..=Duration::from_secs(3)).contains(&after), "{after:?}");
+    let before = office.portal.requests().len();
+    let card = office.bitrix.announce(&live(&two.call, &["101"], None), &mut two.ticket, &mut two.shown);
+    assert_eq!(card, Outcome::Done, "a card waits its three seconds");
+    let waited = office.portal.requests();
+    let (last, first) = (waited.get(before - 1), waited.get(before));
+    let gap = first.zip(last).map(|(first, last)| first.arrived.saturating_duration_since(last.arrived));
+    assert!(gap.is_some_and(|gap| gap >= Duration::from_millis(1900)), "{gap:?}");
+    office.deliver(&mut one);
+    office.deliver(&mut two);
+    assert_eq!(office.portal.calls().len(), 2);
+}
+
+#[test]
+fn a_real_rate_limit_is_never_hit_by_one_device() {
+    let portal = PortalConfig {
+        rate_limit: Some(RateLimit { blocked_at: 50.0, leak_per_second: 2.0 }),
+        ..PortalConfig::default()
+    };
+    let office = Office::with(portal, |_| ());
+    for number in 0..10 {
+        office.deliver(&mut Work::new(missed(&format!("office-1.{number}"))));
+    }
+    assert_eq!(office.portal.calls().len(), 10);
+    assert!(office.portal.requests().iter().all(portal::RequestRecord::succeeded));
+}
+
+#[test]
+fn a_method_out_of_time_rests_and_the_others_go_on() {
+    let limit = OperatingLimit {
+        limit: Duration::from_millis(500),
+        window: Duration::from_secs(4),
+        free_below: Duration::from_millis(100),
+        charged: vec![(FINISH.to_owned(), Duration::from_millis(600))],
+    };
+    let office = Office::with(PortalConfig { operating_limit: Some(limit), ..PortalConfig::default() }, |_| ());
+    let (mut one, mut two) = (Work::new(missed("office-1.1")), Work::new(missed("office-1.2")));
+    assert_eq!(office.attempt(&mut one, Freshness::Fresh), Outcome::Done);
+    let outcome = office.attempt(&mut two, Freshness::Fresh);
+    let Outcome::Retry { after: Some(after), .. } = outcome else { panic!("{outcome:?}") };
+    assert!(after <= Duration::from_secs(6), "the portal said when: {after:?}");
+    let mut three = Work::new(missed("office-1.3"));
+    let card = office.bitrix.announce(&live(&three.call, &["101"], None), &mut three.ticket, &mut three.shown);
+    assert_eq!(card, Outcome::Done);
+    office.deliver(&mut two);
+    assert_eq!(office.portal.calls().len(), 2);
+    let refused = office.portal.requests_of(FINISH).iter().filter(|request| !request.succeeded()).count();
+    assert_eq!(refused, 1, "the blocked method was asked once");
+}
+
+#[test]
+fn finished_by_an_earlier_process_is_found_and_not_posted_again() {
+    let mut office = Office::open();
+    let call = answered("office-1.1", "101", 5_000);
+    office.deliver(&mut Work::new(call.clone()));
+    office.restart();
+    let mut again = Work { in_doubt: true, ..Work::new(call) };
+    assert_eq!(office.deliver(&mut again), [Outcome::Done]);
+    assert_eq!(office.only_call().call_id(), again.ticket.call);
+    assert_eq!(office.portal.requests_of(REGISTER).len(), 1);
+}
+
+#[test]
+fn registered_by_an_earlier_process_is_finished_under_the_same_name() {
+    let mut office = Office::open();
+    let mut work = Work::new(answered("office-1.1", "101", 5_000));
+    office.bitrix.announce(&live(&work.call, &["101"], None), &mut work.ticket, &mut work.shown);
+    // What an earlier process knew of CALL_ID may have died with it, the user is mirrored.
+    work.ticket.call.clear();
+    work.in_doubt = true;
+    office.restart();
+    office.deliver(&mut work);
+    office.only_call();
+    assert!(office.portal.live_calls().is_empty());
+}
+
+#[test]
+fn a_call_that_vanished_is_made_anew() {
+    let office = Office::open();
+    let mut work = Work::new(answered("office-1.1", "101", 5_000));
+    work.ticket.call = "externalCall.00000000000000000000000000000000.1".try_into().expect("it fits");
+    work.ticket.user = Some(11);
+    let outcomes = office.deliver(&mut work);
+    assert!(matches!(outcomes.first(), Some(Outcome::InDoubt { .. })), "{outcomes:?}");
+    assert_eq!(office.only_call().call_id(), work.ticket.call);
+}
+
+#[test]
+fn a_database_error_is_looked_at_and_given_up_after_three_activities() {
+    let office = Office::with(PortalConfig::default(), |settings| settings.create = Create::Always);
+    let error = || Fault::error(400, "", "Unexpected database error; Data too long").on(FINISH);
+    office.portal.fault(error());
+    let mut work = Work::new(answered("office-1.1", "101", 5_000));
+    let outcomes = office.deliver(&mut work);
+    assert!(matches!(outcomes.first(), Some(Outcome::InDoubt { .. })), "{outcomes:?}");
+    office.only_call();
+
+    office.portal.fault(error().times(u32::MAX));
+    let mut stuck = Work::new(answered("office-1.2", "101", 5_000));
+    let mut last = Outcome::Done;
+    for _ in 0..3 {
+        last = office.attempt(&mut stuck, Freshness::Fresh);
+    }
+    assert!(matches!(last, Outcome::Refused { .. }), "{last:?}");
+    assert_eq!(office.portal.requests_of(FINISH).len(), 2 + 3);
+}
+
+#[test]
+fn without_the_right_to_look_a_doubtful_call_waits_and_is_never_doubled() {
+    let portal = PortalConfig { statistics_allowed: false, ..PortalConfig::default() };
+    let office = Office::with(portal, |_| ());
+    office.portal.fault(Fault::lost_answer().on(FINISH));
+    let mut work = Work::new(answered("office-1.1", "101", 5_000));
+    for _ in 0..4 {
+        let outcome = office.attempt(&mut work, Freshness::Fresh);
+        assert!(matches!(outcome, Outcome::InDoubt { .. }), "{outcome:?}");
+    }
+    assert!(
+        matches!(office.attempt(&mut work, Freshness::Fresh), Outcome::InDoubt { why, .. } if why.contains("right"))
+    );
+    office.portal.reconfigure(|portal| portal.statistics_allowed = true);
+    assert_eq!(office.deliver(&mut work), [Outcome::Done]);
+    office.only_call();
+}
+
+#[test]
+fn what_an_operator_must_mend_suspends_until_it_is_mended() {
+    let office = Office::open();
+    let mut work = Work::new(answered("office-1.1", "101", 5_000));
+    office.portal.reconfigure(|portal| portal.webhook_may_register = false);
+    let outcome = office.attempt(&mut work, Freshness::Fresh);
+    assert!(matches!(&outcome, Outcome::Suspend { why, .. } if why.contains("application")), "{outcome:?}");
+    office.portal.reconfigure(|portal| portal.scopes.retain(|scope| scope != "telephony"));
+    let outcome = office.attempt(&mut work, Freshness::Fresh);
+    assert!(matches!(&outcome, Outcome::Suspend { why, .. } if why.contains("telephony")), "{outcome:?}");
+    office.portal.reconfigure(|portal| {
+        portal.scopes.push("telephony".to_owned());
+        portal.webhook_may_register = true;
+        portal.webhook_secret = "another".to_owned();
+    });
+    let outcome = office.attempt(&mut work, Freshness::Fresh);
+    assert!(matches!(&outcome, Outcome::Suspend { why, .. } if why.contains("make a new one")), "{outcome:?}");
+    office.portal.reconfigure(|portal| portal.webhook_secret = SECRET.to_owned());
+    assert_eq!(office.deliver(&mut work), [Outcome::Done]);
+    office.only_call();
+}
+
+#[test]
+fn a_portal_that_is_away_costs_nothing_but_time() {
+    let office = Office::open();
+    let mut work = Work::new(answered("office-1.1", "101", 5_000));
+    office.portal.go_down();
+    for _ in 0..3 {
+        let outcome = office.attempt(&mut work, Freshness::Fresh);
+        assert!(matches!(outcome, Outcome::Retry { .. }), "nothing was sent, nothing is in doubt: {outcome:?}");
+    }
+    office.portal.come_up().expect("the port is still free");
+    assert_eq!(office.deliver(&mut work), [Outcome::Done]);
+    assert_eq!(office.portal.requests_of("voximplant.statistic.get").len(), 0);
+    office.only_call();
+}
+
+#[test]
+fn a_connection_closed_while_idle_is_not_noticed() {
+    let portal = PortalConfig { keep_alive: Duration::from_millis(200), ..PortalConfig::default() };
+    let office = Office::with(portal, |_| ());
+    for number in 0..3 {
+        std::thread::sleep(Duration::from_millis(400));
+        assert_eq!(office.deliver(&mut Work::new(missed(&format!("office-1.{number}")))), [Outcome::Done]);
+    }
+    office.portal.drop_connections();
+    assert_eq!(office.deliver(&mut Work::new(missed("office-1.9"))), [Outcome::Done]);
+    assert_eq!(office.portal.calls().len(), 4);
+}
+
+#[test]
+fn one_connection_serves_call_after_call() {
+    let office = Office::open();
+    for number in 0..4 {
+        office.deliver(&mut Work::new(missed(&format!("office-1.{number}"))));
+    }
+    let requests = office.portal.requests();
+    let first = requests.first().map(|request| request.connection);
+    assert!(requests.iter().all(|request| Some(request.connection) == first));
+    let agent = format!("ringpost/{}", env!("CARGO_PKG_VERSION"));
+    assert!(requests.iter().all(|request| request.user_agent.as_deref() == Some(agent.as_str())));
+}
+
+#[test]
+fn a_certificate_that_cannot_be_trusted_suspends_with_the_remedy() {
+    for (certificate, words) in
+        [(Certificate::Expired, "expired"), (Certificate::OtherHost, "another host"), (Certificate::OtherCa, "ca_file")]
+    {
+        let portal = portal::Portal::start(PortalConfig { certificate, ..PortalConfig::default() }).expect("it starts");
+        let http = Http::new(Some(&portal.ca_file())).expect("roots");
+        let allowance = Allowance { time: Duration::from_secs(5), answer: 1000 };
+        let url = format!("{}server.time", portal.webhook_url());
+        let fault = http.post_json(&url, b"{}", allowance).expect_err("no TLS");
+        assert!(!fault.may_have_run());
+        assert!(matches!(fault, HttpFault::Tls(_)) && fault.to_string().contains(words), "{certificate:?}: {fault}");
+        assert!(portal.requests().is_empty());
+    }
+}
+
+#[test]
+fn a_redirect_to_a_stranger_is_not_followed() {
+    let office = Office::open();
+    office.portal.fault(Fault::redirect("https://elsewhere.example.test").on(REGISTER));
+    let mut work = Work::new(answered("office-1.1", "101", 5_000));
+    let outcome = office.attempt(&mut work, Freshness::Fresh);
+    assert!(matches!(&outcome, Outcome::Suspend { why, .. } if why.contains("elsewhere.example.test")), "{outcome:?}");
+    assert_eq!(office.deliver(&mut work), [Outcome::Done]);
+    office.only_call();
+}
+
+#[test]
+fn what_is_not_tls_or_not_there_is_told_apart() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let server = std::thread::spawn(move || {
+        if let Ok((mut stream, _)) = listener.accept() {
+            let _ = stream.read(&mut [0; 512]);
+            let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n");
+        }
+    });
+    let office = Office::open();
+    let http = Http::new(Some(&office.portal.ca_file())).expect("roots");
+    let allowance = Allowance { time: Duration::from_secs(5), answer: 1000 };
+    let ask = |url: &str| http.post_json(url, b"{}", allowance).expect_err("no answer");
+    let fault = ask(&format!("https://127.0.0.1:{port}/rest/1/{SECRET}/x"));
+    assert!(matches!(fault, HttpFault::Tls(_)), "{fault:?}");
+    let fault = ask(&format!("https://127.0.0.1:{port}/rest/1/{SECRET}/x"));
+    assert!(matches!(fault, HttpFault::NotSent(_)), "{fault:?}");
+    let fault = ask(&format!("https://no-such-host.invalid/rest/1/{SECRET}/x"));
+    assert!(matches!(fault, HttpFault::Name), "{fault:?}");
+    let fault = ask(&format!("http://127.0.0.1:{port}/rest/1/{SECRET}/x"));
+    assert!(!format!("{fault:?} {fault}").contains(SECRET), "{fault:?}");
+    server.join().expect("the server ends");
+}
