@@ -679,6 +679,7 @@ impl Tracker {
             return;
         }
         let legs = call.legs.clone();
+        let id = self.identity(key);
         let had_somebody = legs.iter().any(|leg| self.legs.get(*leg).is_some_and(|leg| leg.party.is_somebody()));
         for leg in &legs {
             self.stop_ringing(*leg, ended);
@@ -691,6 +692,7 @@ impl Tracker {
         let Some(call) = self.calls.get_mut(key) else { return };
         call.talk(&super::state::Talkers::new(), ended.mono);
         call.legs.clear();
+        call.id = id;
         call.ended = Some(ended);
         for hash in call.links.clone() {
             if self.links.get(&hash) == Some(&key) {
