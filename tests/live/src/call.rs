@@ -12,6 +12,8 @@ use crate::{Ami, Packet, Trouble, secs};
 
 /// How long a tone between two keys lasts, and the pause behind it.
 const KEY_PAUSE: Duration = Duration::from_millis(120);
+/// What a comma among the keys stands for, as in a phone's speed dial.
+const COMMA: Duration = Duration::from_secs(1);
 
 /// Who calls from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +99,7 @@ impl<'a> Near<'a> {
         self.channel.hang_up()
     }
 
-    /// Presses keys, one after the other, as DTMF.
+    /// Presses keys, one after the other, as DTMF; a comma is a pause of a second.
     ///
     /// # Errors
     /// The far side refused.
@@ -175,7 +177,8 @@ impl<'a> Ringing<'a> {
         self.channel.hang_up()
     }
 
-    /// Presses keys, for the PBX's feature codes.
+    /// Presses keys, for the PBX's feature codes; a comma is a pause of a second. A
+    /// code wants one behind it, until the PBX listens for the number: `##,107`.
     ///
     /// # Errors
     /// The far side refused.
@@ -268,6 +271,10 @@ impl<'a> Channel<'a> {
 
     fn press(&self, keys: &str) -> Result<(), Trouble> {
         for key in keys.chars() {
+            if key == ',' {
+                thread::sleep(COMMA);
+                continue;
+            }
             let digit = key.to_string();
             self.far().act("PlayDTMF", &[("Channel", self.name.as_str()), ("Digit", digit.as_str())])?;
             thread::sleep(KEY_PAUSE);

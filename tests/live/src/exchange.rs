@@ -140,7 +140,7 @@ impl Exchange {
         let facts = match await_up(&mut child, &dir) {
             Ok(facts) => facts,
             Err(trouble) => {
-                end(&mut child);
+                end(&mut child, &dir);
                 return Err(trouble);
             }
         };
@@ -201,6 +201,12 @@ impl Exchange {
     #[must_use]
     pub fn recordings(&self) -> PathBuf {
         self.dir.join("pbx/spool/monitor")
+    }
+
+    /// Where the PBX's voicemail lies for us.
+    #[must_use]
+    pub fn voicemail(&self) -> PathBuf {
+        self.dir.join("pbx/spool/voicemail")
     }
 
     /// The PBX's log, for a failed test's message.
@@ -317,7 +323,7 @@ impl Exchange {
     pub fn ringing(&self, called: &str, caller: &str, patience: Duration) -> Result<Ringing<'_>, Trouble> {
         let what = format!("{called} is called by {caller}");
         let arrival = self.far.await_packet(&what, 0, patience, |packet| {
-            is_arrival(packet, called) && packet.field("CallerIDNum") == caller && self.claim(packet.field("Uniqueid"))
+            is_arrival(packet, called) && packet.field("Caller") == caller && self.claim(packet.field("Uniqueid"))
         })?;
         Ok(Ringing::new(self, &arrival, 0))
     }
@@ -346,8 +352,8 @@ impl Exchange {
         self.ask(&["pbx", "kill"])
     }
 
-    /// Stops the PBX at once but cleanly: calls are hung up, AMI clients get a
-    /// `Shutdown` event.
+    /// Stops the PBX at once but cleanly: calls are hung up. AMI clients mostly
+    /// get a `Shutdown` event before the connection ends, but not always.
     ///
     /// # Errors
     /// The script failed.
@@ -379,7 +385,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        end(&mut self.script());
+        end(&mut self.script(), &self.dir);
     }
 }
 
@@ -417,17 +423,21 @@ fn said(child: &mut Child) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Closes the script's input, which tells it to end everything, and waits.
-fn end(child: &mut Child) {
+/// Closes the script's input, which tells it to end everything, and waits; clears
+/// up behind a script that was itself ended.
+fn end(child: &mut Child, dir: &Path) {
     drop(child.stdin.take());
-    let gone = wait_until("the exchange is down", secs(20.0), || child.try_wait().ok().flatten());
-    if gone.is_err() {
-        let _ = child.kill();
-        let _ = child.wait();
+    let status = wait_until("the exchange is down", secs(20.0), || child.try_wait().ok().flatten());
+    if matches!(&status, Ok(status) if status.success()) && !dir.exists() {
+        return;
     }
+    eprintln!("the exchange in {} did not end by itself: {status:?}", dir.display());
+    let _ = child.kill();
+    let _ = child.wait();
+    let _ = script().args(["down", "--dir"]).arg(dir).stdin(Stdio::null()).output();
 }
 
-/// Whether the PBX calls `called` on the far side with this packet.
+/// Whether the far side says with this packet that the PBX calls `called`.
 fn is_arrival(packet: &Packet, called: &str) -> bool {
-    packet.is("Newchannel") && packet.field("Exten") == called && packet.field("Context") == "from-pbx"
+    packet.is("UserEvent") && packet.field("UserEvent") == "Called" && packet.field("Called") == called
 }

@@ -45,9 +45,12 @@ pub use wait::{Until, secs, wait_until};
 
 /// Makes one test per flavour of the PBX out of one scenario.
 ///
-/// ```ignore
+/// ```no_run
 /// live::scenario! {
-///     fn nobody_answers(exchange) { … }
+///     fn nobody_answers(exchange) {
+///         exchange.inbound(&exchange.caller(), live::did::FIVE_SECONDS)?;
+///         Ok(())
+///     }
 /// }
 /// ```
 ///

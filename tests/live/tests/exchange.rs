@@ -169,7 +169,7 @@ live::scenario! {
         let desk = exchange.ringing("105", caller.number(), secs(10.0))?;
         desk.answer()?;
         call.await_answer(secs(5.0))?;
-        desk.press("##107")?;
+        desk.press("##,107")?;
         exchange.ringing("107", caller.number(), secs(15.0))?.answer()?;
         desk.await_end(secs(5.0))?;
         call.hang_up()?;
@@ -235,7 +235,8 @@ fn a_killed_pbx_comes_back_with_its_phones() -> Result<(), Trouble> {
         again.await_answer(secs(10.0))?;
         let pbx = exchange.pbx()?;
         exchange.stop_pbx()?;
-        pbx.await_packet("the shutdown event", 0, secs(5.0), |packet| packet.is("Shutdown"))?;
+        let ended = pbx.await_packet("nothing more", pbx.now(), secs(5.0), |_| false);
+        assert!(matches!(ended, Err(Trouble::Gone)), "{version}: {ended:?}");
         again.await_end(secs(10.0))?;
     }
     Ok(())
@@ -255,4 +256,115 @@ fn the_exchange_keeps_its_own_list_of_calls() -> Result<(), Trouble> {
     assert_eq!(cdr.disposition, "ANSWERED");
     assert_eq!(cdr.destination, did::SECOND_LINE);
     Ok(())
+}
+
+live::scenario! {
+    fn a_phone_forwards_and_transfers_by_itself(exchange) {
+        let caller = exchange.caller();
+        exchange.plan_for(&caller, "111", Plan::forward_to("112"))?;
+        exchange.plan_for(&caller, "112", Plan::manual())?;
+        exchange.plan_for(&caller, "113", Plan::manual())?;
+        let call = exchange.inbound(&caller, &did::direct("111"))?;
+        let desk = exchange.ringing("112", caller.number(), secs(10.0))?;
+        desk.answer()?;
+        call.await_answer(secs(5.0))?;
+        desk.transfer("113")?;
+        exchange.ringing("113", caller.number(), secs(10.0))?.answer()?;
+        desk.await_end(secs(10.0))?;
+        call.hang_up()?;
+        Ok(())
+    }
+}
+
+live::scenario! {
+    fn a_colleague_asks_before_handing_over(exchange) {
+        let caller = exchange.caller();
+        exchange.plan_for(&caller, "114", Plan::manual())?;
+        exchange.plan_inside("114", "115", Plan::manual())?;
+        let call = exchange.inbound(&caller, &did::direct("114"))?;
+        let desk = exchange.ringing("114", caller.number(), secs(10.0))?;
+        desk.answer()?;
+        call.await_answer(secs(5.0))?;
+        desk.press("*2,115")?;
+        let colleague = exchange.ringing("115", "114", secs(15.0))?;
+        colleague.answer()?;
+        desk.hang_up()?;
+        assert!(colleague.await_end(secs(1.0)).is_err(), "the colleague lost the call");
+        call.hang_up()?;
+        colleague.await_end(secs(5.0))?;
+        Ok(())
+    }
+}
+
+live::scenario! {
+    fn a_colleague_picks_up_a_ringing_phone(exchange) {
+        let caller = exchange.caller();
+        exchange.plan_for(&caller, "116", Plan::manual())?;
+        let call = exchange.inbound(&caller, &did::direct("116"))?;
+        let desk = exchange.ringing("116", caller.number(), secs(10.0))?;
+        let colleague = exchange.dial("117", "*75116")?;
+        colleague.await_answer(secs(5.0))?;
+        call.await_answer(secs(5.0))?;
+        desk.await_end(secs(5.0))?;
+        call.hang_up()?;
+        Ok(())
+    }
+}
+
+live::scenario! {
+    fn a_parked_call_is_fetched(exchange) {
+        let pbx = exchange.pbx()?;
+        let caller = exchange.caller();
+        exchange.plan_for(&caller, "118", Plan::manual())?;
+        let call = exchange.inbound(&caller, &did::direct("118"))?;
+        let desk = exchange.ringing("118", caller.number(), secs(10.0))?;
+        desk.answer()?;
+        call.await_answer(secs(5.0))?;
+        desk.press("##,800")?;
+        let parked = pbx.await_packet("the call parked", 0, secs(10.0), |packet| {
+            packet.is("ParkedCall") && packet.field("ParkeeCallerIDNum") == caller.number()
+        })?;
+        let fetched = exchange.dial("117", parked.field("ParkingSpace"))?;
+        fetched.await_answer(secs(5.0))?;
+        desk.hang_up()?;
+        assert!(call.await_end(secs(1.0)).is_err(), "the caller was lost");
+        fetched.hang_up()?;
+        call.await_end(secs(5.0))?;
+        Ok(())
+    }
+}
+
+live::scenario! {
+    fn a_queue_rings_its_members(exchange) {
+        let caller = exchange.caller();
+        exchange.plan_for(&caller, "101", Plan::manual())?;
+        exchange.plan_for(&caller, "102", Plan::manual())?;
+        let call = exchange.inbound(&caller, did::QUEUE)?;
+        let first = exchange.ringing("101", caller.number(), secs(10.0))?;
+        exchange.ringing("102", caller.number(), secs(10.0))?.answer()?;
+        first.await_end(secs(5.0))?;
+        call.hang_up()?;
+        Ok(())
+    }
+}
+
+live::scenario! {
+    fn a_message_is_left(exchange) {
+        let pbx = exchange.pbx()?;
+        let caller = exchange.caller();
+        exchange.plan_for(&caller, "101", Plan::manual())?;
+        let call = exchange.inbound(&caller, did::VOICEMAIL)?;
+        call.await_answer(secs(10.0))?;
+        call.press(",#")?; // past the greeting
+        thread::sleep(secs(2.0));
+        call.hang_up()?;
+        let left = pbx.await_packet("the message file", 0, secs(15.0), |packet| {
+            packet.is("VarSet")
+                && packet.field("CallerIDNum") == caller.number()
+                && packet.field("Variable") == "VM_MESSAGEFILE"
+        })?;
+        let name = left.field("Value").rsplit('/').next().unwrap_or_default().to_owned();
+        assert!(!files(&exchange.voicemail(), &name).is_empty(), "{name}");
+        Ok(())
+    }
 }
