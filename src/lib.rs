@@ -15,6 +15,8 @@
 //! The library exists so that the binary, the tests, the fuzz targets, the benches and the demo share one code; it is
 //! not a public API.
 
+#![forbid(unsafe_code)]
+
 pub mod ami;
 pub mod boot;
 pub mod call;

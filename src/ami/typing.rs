@@ -7,7 +7,7 @@
 //! [`unescaped`](super::escape::unescaped).
 
 use super::event::{Bridge, Channel, Event, Message, Response, Skip, Status, Variable};
-use super::frame::{Packet, header};
+use super::frame::Packet;
 
 /// Types one packet.
 pub fn message<'a>(packet: Packet<'a>) -> Message<'a> {
@@ -374,10 +374,7 @@ fn parking<'a>(packet: &Packet<'a>, kind: Kind) -> Event<'a> {
 
 /// Which of the variables that are read a `VarSet` sets. Looks at nothing else, because most set others.
 fn variable(packet: &Packet<'_>) -> Option<Variable> {
-    let name = packet
-        .lines()
-        .filter(|line| matches!(line.first(), Some(b'V' | b'v')))
-        .find_map(|line| value_of(line, b"Variable"))?;
+    let name = packet.lines_beginning(b'V').find_map(|line| header_named(line, b"Variable"))?;
     // Leading underscores only say that children inherit it.
     let bare = name.iter().position(|&b| b != b'_').and_then(|at| name.get(at..))?;
     Some(match bare {
@@ -438,18 +435,16 @@ fn read<'a, const B: usize, const N: usize>(
     let mut blocks = [Block::default(); B];
     let mut values = [&b""[..]; N];
     let mut set = [Once::default(); N];
-    for (name, value) in packet.headers() {
+    for line in packet.lines() {
         let mut taken = false;
         for (prefix, block) in prefixes.iter().zip(&mut blocks) {
-            if let Some(field) = without_prefix(name, prefix) {
-                taken = taken || block.take(field, value);
-            }
+            taken = taken || without_prefix(line, prefix).is_some_and(|rest| block.take(rest));
         }
         if taken {
             continue;
         }
         for ((wanted, slot), once) in names.iter().zip(&mut values).zip(&mut set) {
-            if is(name, wanted) {
+            if let Some(value) = value_of(line, wanted) {
                 once.set(slot, value);
             }
         }
@@ -477,47 +472,72 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// Takes a header whose name, without prefix, is a channel field.
+    /// Takes a line that, but for a prefix, begins with the name of a channel field. The colon is not searched: it is
+    /// looked for where these names end.
     #[inline]
-    fn take(&mut self, field: &[u8], value: &'a [u8]) -> bool {
-        let Some(first) = field.first() else { return false };
-        let channel = &mut self.channel;
-        let (bit, slot) = match (field.len(), first.to_ascii_lowercase()) {
-            (7, b'c') if is(field, b"Channel") => (0, &mut channel.name),
-            (7, b'c') if is(field, b"Context") => (1, &mut channel.context),
-            (8, b'u') if is(field, b"Uniqueid") => (2, &mut channel.unique_id),
-            (8, b'l') if is(field, b"Linkedid") => (3, &mut channel.linked_id),
-            (5, b'e') if is(field, b"Exten") => return self.take_exten(value),
-            (9, b'e') if is(field, b"Extension") => return self.take_exten(value),
-            (11, b'c') if is(field, b"CallerIDNum") => (4, &mut channel.caller_num),
-            (8, b'c') if is(field, b"CallerID") => (4, &mut channel.caller_num),
-            (12, b'c') if is(field, b"ChannelState") => return self.take_state(number(value)),
-            (5, b's') if is(field, b"State") => return self.take_state(state_named(value)),
-            (12, b'c') if is(field, b"CallerIDName") => (5, &mut channel.caller_name),
-            (16, b'c') if is(field, b"ConnectedLineNum") => (6, &mut channel.connected_num),
-            (11, b'a') if is(field, b"AccountCode") => (7, &mut channel.account),
-            (7, b'a') if is(field, b"Account") => (7, &mut channel.account),
-            _ => return false,
-        };
-        if self.seen & (1 << bit) == 0 {
-            self.seen |= 1 << bit;
-            *slot = folded(value);
+    fn take(&mut self, line: &'a [u8]) -> bool {
+        match line.first() {
+            Some(b'C' | b'c') => self.take_c(line),
+            Some(b'U' | b'u') => self.text(2, header_named(line, b"Uniqueid")),
+            Some(b'L' | b'l') => self.text(3, header_named(line, b"Linkedid")),
+            Some(b'E' | b'e') => self.exten(header_named(line, b"Exten").or_else(|| header_named(line, b"Extension"))),
+            Some(b'A' | b'a') => {
+                self.text(7, header_named(line, b"AccountCode").or_else(|| header_named(line, b"Account")))
+            }
+            Some(b'S' | b's') => self.state(header_named(line, b"State").map(state_named)),
+            _ => false,
+        }
+    }
+
+    fn take_c(&mut self, line: &'a [u8]) -> bool {
+        self.text(0, header_named(line, b"Channel"))
+            || self.text(1, header_named(line, b"Context"))
+            || self.text(4, header_named(line, b"CallerIDNum"))
+            || self.state(header_named(line, b"ChannelState").map(number))
+            || self.text(5, header_named(line, b"CallerIDName"))
+            || self.text(6, header_named(line, b"ConnectedLineNum"))
+            || self.text(4, header_named(line, b"CallerID"))
+    }
+
+    #[inline]
+    fn text(&mut self, field: u8, value: Option<&'a [u8]>) -> bool {
+        let Some(value) = value else { return false };
+        if self.is_first(field) {
+            let channel = &mut self.channel;
+            *match field {
+                0 => &mut channel.name,
+                1 => &mut channel.context,
+                2 => &mut channel.unique_id,
+                3 => &mut channel.linked_id,
+                4 => &mut channel.caller_num,
+                5 => &mut channel.caller_name,
+                6 => &mut channel.connected_num,
+                _ => &mut channel.account,
+            } = folded(value);
         }
         true
     }
 
     /// `s` is the dialplan's word for no number.
-    fn take_exten(&mut self, value: &'a [u8]) -> bool {
-        if self.seen & (1 << 8) == 0 {
-            self.seen |= 1 << 8;
+    fn exten(&mut self, value: Option<&'a [u8]>) -> bool {
+        let Some(value) = value else { return false };
+        if self.is_first(8) {
             self.channel.exten = if value == b"s" { b"" } else { folded(value) };
         }
         true
     }
 
-    fn take_state(&mut self, state: Option<u8>) -> bool {
-        self.channel.state = self.channel.state.or(state);
+    fn state(&mut self, value: Option<Option<u8>>) -> bool {
+        let Some(value) = value else { return false };
+        self.channel.state = self.channel.state.or(value);
         true
+    }
+
+    fn is_first(&mut self, field: u8) -> bool {
+        let bit = 1 << field;
+        let is_first = self.seen & bit == 0;
+        self.seen |= bit;
+        is_first
     }
 }
 
@@ -561,10 +581,20 @@ fn without_prefix<'n>(name: &'n [u8], prefix: &[u8]) -> Option<&'n [u8]> {
 /// The value of a line if it is the header `name`.
 #[inline]
 fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    if line.get(name.len()) != Some(&b':') {
-        return None;
-    }
-    header(line).filter(|(found, _)| is(found, name)).map(|(_, value)| value)
+    let (found, rest) = line.split_at_checked(name.len())?;
+    let value = rest.strip_prefix(b":")?;
+    found.eq_ignore_ascii_case(name).then_some(value.strip_prefix(b" ").unwrap_or(value))
+}
+
+/// The same for a name known when compiled: the common spelling is compared without a call.
+#[inline]
+fn header_named<'a, const L: usize>(line: &'a [u8], name: &[u8; L]) -> Option<&'a [u8]> {
+    let (found, rest) = line.split_first_chunk::<L>()?;
+    let value = rest.strip_prefix(b":")?;
+    let same = found == name
+        || (found.get(1..3).is_some_and(|two| is(two, name.get(1..3).unwrap_or_default()))
+            && found.eq_ignore_ascii_case(name));
+    same.then_some(value.strip_prefix(b" ").unwrap_or(value))
 }
 
 fn number<T: core::str::FromStr>(value: &[u8]) -> Option<T> {
