@@ -27,6 +27,65 @@ pub const AMI_BUFFER_BYTES: usize = 16 * 1024;
 /// never grows past the two together.
 pub const AMI_SKIP_BYTES: usize = 8 * 1024;
 
+/// Longest line of an action, line end included, in bytes: Asterisk refuses a longer one (`line too long`), so it is
+/// refused here before it is sent.
+pub const AMI_ACTION_LINE_BYTES: usize = 1024;
+
+/// Actions written and not yet taken by the socket, in bytes: all filters at once are under 3 KiB. At the cap an action
+/// is refused and the caller told.
+pub const AMI_SEND_BYTES: usize = 16 * 1024;
+
+// ---- AMI: times of a connection -------------------------------------------------------------------------------------------------
+
+/// Time allowed for the banner. After it the login is tried without.
+pub const AMI_BANNER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time allowed from the connection to the accepted login; Asterisk itself gives 30 s. Then the connection is dropped.
+pub const AMI_LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// A PBX that is starting is given this long to say that it has (`FullyBooted`). Then it is asked all the same.
+pub const AMI_BOOT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time allowed for an answer, and between two items of a list. Then the step is given up; an unfinished list counts as
+/// incomplete.
+pub const AMI_ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time allowed from the first byte of a packet to its empty line. Then the connection is dropped.
+pub const AMI_PACKET_TIMEOUT: Duration = Duration::from_secs(30);
+/// A Ping is sent this often: AMI is silent while no calls run, and a dead box or NAT would not be noticed.
+pub const AMI_PING_INTERVAL: Duration = Duration::from_secs(25);
+/// Without a byte, or without the answer to a Ping, for this long the connection is dropped: three intervals.
+pub const AMI_SILENCE_TIMEOUT: Duration = Duration::from_secs(75);
+/// After `Shutdown` the PBX closes the connection by itself within this time, or it is closed for it.
+pub const AMI_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// First wait before connecting again; doubled with each further failure, and varied by a quarter, so that many boxes
+/// do not come at once.
+pub const RECONNECT_FIRST: Duration = Duration::from_secs(1);
+/// Longest wait before connecting again.
+pub const RECONNECT_LONGEST: Duration = Duration::from_secs(60);
+/// A connection that was live for this long begins anew with [`RECONNECT_FIRST`].
+pub const RECONNECT_PROVEN: Duration = Duration::from_secs(60);
+/// Waits after a refused secret: boxes ban an address after three to five of them.
+pub const LOGIN_REFUSED_WAITS: [Duration; 3] =
+    [Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(900)];
+/// Waits after `Login Already In Use`: after a power cut the PBX holds the old session until TCP gives it up.
+pub const LOGIN_IN_USE_WAITS: [Duration; 3] =
+    [Duration::from_secs(30), Duration::from_secs(60), Duration::from_secs(300)];
+/// Waits after an answer that is not AMI's, or an account without call events: a person must act first.
+pub const NOT_USABLE_WAITS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(300)];
+
+// ---- AMI: what is asked ---------------------------------------------------------------------------------------------------------
+
+/// The list of channels is asked for a second time this long after login: it closes the races of the first.
+pub const RESYNC_SECOND: Duration = Duration::from_secs(60);
+/// The list of channels is asked for this often, to find hangups that were never told.
+pub const RESYNC_INTERVAL: Duration = Duration::from_secs(300);
+/// While filters are set and no call event has come yet, the list of channels is asked for this often, to find out
+/// whether the filters let anything pass.
+pub const RESYNC_PROBE: Duration = Duration::from_secs(20);
+/// A list of channels that the tracker wants is asked for at most this often.
+pub const RESYNC_LEAST: Duration = Duration::from_secs(10);
+/// Lists of peers are asked for this often.
+pub const PEERS_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+/// Steps of a session that wait for their turn. A further one is not taken; all of them are queued again by time.
+pub const AMI_STEPS: usize = 16;
+
 // ---- texts of a call ------------------------------------------------------------------------------------------------------------
 
 /// Identity of a call in the CRM, in bytes: Bitrix24 takes at most 64 in EXTERNAL_CALL_ID. Longer ones keep their tail.

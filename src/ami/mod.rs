@@ -4,6 +4,7 @@
 //! state machine of a connection (banner → challenge → login → filter → resync → live). All of it borrows from the
 //! framer's buffer and does no I/O.
 
+pub mod action;
 pub mod escape;
 pub mod event;
 pub mod frame;
