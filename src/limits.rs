@@ -37,6 +37,8 @@ pub const AMI_SEND_BYTES: usize = 16 * 1024;
 
 // ---- AMI: times of a connection -------------------------------------------------------------------------------------------------
 
+/// Time allowed for the TCP connection. Then the PBX counts as not answering.
+pub const AMI_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time allowed for the banner. After it the login is tried without.
 pub const AMI_BANNER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time allowed from the connection to the accepted login; Asterisk itself gives 30 s. Then the connection is dropped.
@@ -85,6 +87,8 @@ pub const RESYNC_LEAST: Duration = Duration::from_secs(10);
 pub const PEERS_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 /// Steps of a session that wait for their turn. A further one is not taken; all of them are queued again by time.
 pub const AMI_STEPS: usize = 16;
+/// Outputs of the link that wait to be taken. One packet makes four at most, and they are drained before the next.
+pub const AMI_OUTPUTS: usize = 16;
 
 // ---- texts of a call ------------------------------------------------------------------------------------------------------------
 

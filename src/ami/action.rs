@@ -142,6 +142,8 @@ pub enum ActionError {
     UnsafeVariable,
     /// Too much waits to be sent already.
     Full,
+    /// There is no live connection to write to.
+    NotConnected,
 }
 
 impl fmt::Display for ActionError {
@@ -153,6 +155,7 @@ impl fmt::Display for ActionError {
             }
             Self::UnsafeVariable => write!(f, "a channel variable may hold letters, digits, _ and - only"),
             Self::Full => write!(f, "the PBX does not take what is sent to it"),
+            Self::NotConnected => write!(f, "there is no connection to the PBX"),
         }
     }
 }

@@ -14,6 +14,7 @@
 //! is never handed out. Does not decode and does not know any event.
 
 use crate::limits::{AMI_BUFFER_BYTES, AMI_LINE_BYTES, AMI_PACKET_BYTES, AMI_PACKET_LINES, AMI_SKIP_BYTES};
+use core::fmt;
 
 /// One unit of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +114,6 @@ pub struct Skipped {
 }
 
 /// Cuts a byte stream into frames. See the module's page.
-#[derive(Debug)]
 pub struct Framer {
     /// All of it is room; `end` says how far it is filled.
     buffer: Vec<u8>,
@@ -136,6 +136,7 @@ pub struct Framer {
     is_cut: bool,
     /// `ends` belongs to the packet handed out last.
     handed_out: bool,
+    frames: u64,
     skipped: Skipped,
 }
 
@@ -163,6 +164,13 @@ const ENDS: usize = 256;
 /// Less room than this is not worth a read.
 const LEAST_ROOM: usize = 2 * 1024;
 
+impl fmt::Debug for Framer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unfinished = self.end - self.start;
+        f.debug_struct("Framer").field("unfinished", &unfinished).field("frames", &self.frames).finish_non_exhaustive()
+    }
+}
+
 impl Default for Framer {
     fn default() -> Self {
         Self::new()
@@ -184,13 +192,14 @@ impl Framer {
             packet_is_cut: false,
             is_cut: false,
             handed_out: false,
+            frames: 0,
             skipped: Skipped::default(),
         }
     }
 
     /// Begins a new connection: drops what was buffered, awaits a banner. Counters go on.
     pub fn restart(&mut self) {
-        *self = Self { skipped: self.skipped, ..Self::new() };
+        *self = Self { skipped: self.skipped, frames: self.frames, ..Self::new() };
     }
 
     /// Room to read into. Drain [`next`](Self::next) first: what is not drained takes room, down to none.
@@ -230,6 +239,7 @@ impl Framer {
             (self.handed_out, self.is_cut) = (false, false);
         }
         let closed = self.close_next()?;
+        self.frames += 1;
         let (Closed::Banner { from, to } | Closed::Packet { from, to } | Closed::Output { from, to }) = closed;
         let bytes = self.buffer.get(from..to).unwrap_or_default();
         let packet = Packet { bytes, ends: &self.ends, cut: self.is_cut };
@@ -243,6 +253,16 @@ impl Framer {
     /// Whether part of a packet lies in the buffer, waiting for its end.
     pub fn is_within_packet(&self) -> bool {
         self.start < self.end
+    }
+
+    /// The part of a packet that lies in the buffer, waiting for its end.
+    pub fn unfinished(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Frames handed out so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
     }
 
     /// What had to be skipped so far.
