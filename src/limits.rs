@@ -354,11 +354,18 @@ pub const MIRROR_BYTES: usize = 4 * 1024 * 1024;
 
 /// While calls are in progress the mirror is written at least this often, so that a kill costs no more of a talk.
 pub const MIRROR_INTERVAL: Duration = Duration::from_secs(1);
-/// Time allowed for a connection to the PBX, name look-up included.
-pub const AMI_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of AMI taken in one turn of the loop before its other duties get a turn.
 pub const AMI_TURN_BYTES: usize = 256 * 1024;
 /// Time that the end of the daemon waits for the journal before it leaves.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time that a client of the status socket waits for fresh numbers of the journal before it gets the last known ones.
 pub const STATUS_JOURNAL_TIMEOUT: Duration = Duration::from_millis(300);
+/// Clients of the status socket at once. A further one is hung up on.
+pub const STATUS_CLIENTS: usize = 4;
+/// Replies of the journal that may wait for the loop; the journal's thread waits when it is full.
+pub const JOURNAL_REPLIES: usize = 32;
+/// Largest transcript that `ringpost replay` reads and `ringpost record` writes, in bytes. The rest is left out, and
+/// `record` ends.
+pub const TRANSCRIPT_BYTES: u64 = 256 * 1024 * 1024;
+/// Time that `doctor` gives the PBX to answer all its questions.
+pub const DOCTOR_PBX_TIMEOUT: Duration = Duration::from_secs(30);

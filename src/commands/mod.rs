@@ -3,7 +3,14 @@
 //! One file for each command that is more than a few lines. Each answers with an [`Exit`]; what was asked for goes to
 //! stdout, complaints to stderr. The command line itself is parsed in `cli`.
 
+mod calls;
 mod check;
+mod doctor;
+mod record;
+mod replay;
+mod run;
+mod session;
+mod status;
 
 use crate::cli::{Command, Invocation, USAGE};
 use crate::config::{self, Config};
@@ -35,11 +42,17 @@ impl From<Exit> for ExitCode {
 /// Does what the command line asks.
 pub fn perform(invocation: &Invocation) -> Exit {
     match &invocation.command {
+        Command::Run => run::run(&invocation.config, invocation.log),
         Command::Check => check::check(&invocation.config),
+        Command::Doctor => doctor::doctor(&invocation.config),
+        Command::Status { json, watch } => status::status(&invocation.config, *json, *watch),
+        Command::Calls { json } => calls::calls(&invocation.config, *json),
+        Command::Replay { transcript, json } => replay::replay(&invocation.config, transcript, *json),
+        Command::Record { file } => record::record(&invocation.config, file),
         Command::Version => print(&format!("ringpost {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Help => print(USAGE),
-        _ => {
-            complain("this command is not built into this ringpost");
+        Command::Dial { .. } => {
+            complain("ringpost dial comes with a later version");
             Exit::Failed
         }
     }

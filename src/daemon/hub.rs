@@ -240,12 +240,20 @@ impl Hub {
         self.journal.request(Request::Stats).is_ok()
     }
 
-    /// Writes the mirror for the last time and closes the journal, whose last reply is [`Reply::Closed`].
-    pub fn close(&mut self, now: Stamp) {
+    /// Writes the mirror for the last time and closes the journal, whose last reply is [`Reply::Closed`]. False when
+    /// the journal is too busy to be told.
+    pub fn close(&mut self, now: Stamp) -> bool {
         self.mirrored.dirty = true;
         self.write_mirror(now);
-        // A full queue is asked again by the caller until its deadline.
-        let _ = self.journal.request(Request::Close);
+        self.send_appends();
+        self.journal.request(Request::Close).is_ok()
+    }
+
+    /// Waits for the mirror's last write; the other threads end with the process.
+    pub fn leave(self) {
+        if let Some(mirror) = self.mirror {
+            mirror.close();
+        }
     }
 
     /// The CRMs.

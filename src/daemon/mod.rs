@@ -1,5 +1,177 @@
 //! The daemon: the thin shell around the engines.
+//!
+//! One thread runs everything here (tokio's current_thread runtime): the socket of the PBX, timers, signals, the status
+//! socket. Whatever could wait, for flash, DNS, TLS or a portal, is behind a channel on a thread of its own. Decides
+//! nothing: [`hub`] ties the engines together, [`pbx`] drives the link, [`image`] is what outlives a kill.
 
 pub mod hub;
 pub mod image;
-pub mod wire;
+mod pbx;
+mod start;
+mod wire;
+
+pub use pbx::tell_tracker;
+pub use start::{StartError, ports, start};
+
+use crate::clock;
+use crate::deliver::job::Report;
+use crate::journal::thread::Reply;
+use crate::limits::{CLOSE_TIMEOUT, STATUS_CLIENTS, STATUS_JOURNAL_TIMEOUT};
+use crate::mirror::Progress;
+use crate::status;
+use core::time::Duration;
+use hub::Hub;
+use pbx::Pbx;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// A daemon, ready to run.
+pub struct Daemon {
+    pbx: Pbx,
+    hub: Hub,
+    reports: mpsc::Receiver<(usize, Report)>,
+    replies: mpsc::Receiver<Reply>,
+    mirrored: Option<watch::Receiver<Progress>>,
+    listener: Option<UnixListener>,
+    clients: Vec<(UnixStream, Instant)>,
+    started: Instant,
+}
+
+/// The signals that the daemon knows.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    kick: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            kick: signal(SignalKind::user_defined1())?,
+        })
+    }
+}
+
+impl Daemon {
+    /// Runs until it is told to end by SIGTERM or SIGINT, or `stop` is dropped or sent to. SIGUSR1 tries everything
+    /// that waits for a portal now.
+    ///
+    /// # Errors
+    /// When the system gives no signal handlers.
+    pub async fn run(mut self, mut stop: mpsc::Receiver<()>) -> std::io::Result<()> {
+        let mut signals = Signals::new()?;
+        loop {
+            let now = clock::now();
+            self.pbx.turn(&mut self.hub);
+            self.hub.pump(now);
+            let wake = self.wake();
+            tokio::select! {
+                biased;
+                signal = self.pbx.signal() => self.pbx.take_signal(signal, &mut self.hub),
+                Some((crm, report)) = self.reports.recv() => self.hub.reported(crm, report, clock::now()),
+                Some(reply) = self.replies.recv() => {
+                    if self.hub.journal_said(reply, clock::now()) {
+                        self.answer_clients().await;
+                    }
+                }
+                () = changed(&mut self.mirrored) => {}
+                client = accept(self.listener.as_ref()) => self.take_client(client),
+                () = sleep_until(wake) => self.answer_late_clients().await,
+                _ = signals.kick.recv() => self.hub.kick(),
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                _ = stop.recv() => break,
+            }
+        }
+        self.end().await;
+        Ok(())
+    }
+
+    /// The moment at which something becomes due by itself.
+    fn wake(&self) -> Instant {
+        let now = clock::now().mono;
+        let due = self.hub.poll_timeout().into_iter().chain(self.pbx.poll_timeout()).min();
+        let due = due.map_or(Duration::from_secs(3600), |due| due.since(now));
+        let client = self.clients.first().map(|(_, deadline)| *deadline);
+        let due = Instant::now() + due;
+        client.map_or(due, |client| client.min(due))
+    }
+
+    fn take_client(&mut self, client: UnixStream) {
+        if self.clients.len() < STATUS_CLIENTS {
+            self.clients.push((client, Instant::now() + STATUS_JOURNAL_TIMEOUT));
+            self.hub.ask_stats();
+        }
+    }
+
+    async fn answer_late_clients(&mut self) {
+        if self.clients.first().is_some_and(|(_, deadline)| *deadline <= Instant::now()) {
+            self.answer_clients().await;
+        }
+    }
+
+    async fn answer_clients(&mut self) {
+        let report = self.report();
+        for (client, _) in self.clients.drain(..) {
+            status::answer(client, &report).await;
+        }
+    }
+
+    fn report(&self) -> status::Report {
+        status::Report {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_secs: self.started.elapsed().as_secs(),
+            memory_peak_kib: status::memory_peak_kib(),
+            pbx: self.pbx.report(),
+            live_calls: self.hub.live_calls(),
+            journal: self.hub.journal_report(),
+            crm: self.hub.crm_reports(),
+            mirror: self.hub.is_mirrored(),
+        }
+    }
+
+    /// Writes down what must outlive the process. Requests that are under way are looked up by the next one.
+    async fn end(mut self) {
+        log::info!("ending");
+        let closed = async {
+            while !self.hub.close(clock::now()) {
+                self.replies.recv().await;
+            }
+            while let Some(reply) = self.replies.recv().await {
+                if matches!(reply, Reply::Closed) {
+                    return;
+                }
+                self.hub.journal_said(reply, clock::now());
+            }
+        };
+        if timeout(CLOSE_TIMEOUT, closed).await.is_err() {
+            log::error!("the journal did not end in time; what it had not synced is on the mirror");
+        }
+        self.hub.leave();
+    }
+}
+
+async fn changed(mirrored: &mut Option<watch::Receiver<Progress>>) {
+    if let Some(receiver) = mirrored {
+        if receiver.changed().await.is_ok() {
+            return;
+        }
+        *mirrored = None;
+    }
+    std::future::pending().await
+}
+
+/// The next client; one that could not be accepted is its own affair, and a shortage of descriptors passes.
+async fn accept(listener: Option<&UnixListener>) -> UnixStream {
+    let Some(listener) = listener else { return std::future::pending().await };
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) => return client,
+            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+        }
+    }
+}

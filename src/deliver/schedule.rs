@@ -160,7 +160,10 @@ impl Schedule {
         if let Some(busy) = self.busy.get_mut(report.lane as usize) {
             *busy = false;
         }
-        self.note_fault(&report.outcome, now.mono);
+        // A recording that is not there yet is no fault of the CRM.
+        if report.lane != Lane::Recordings || !matches!(report.outcome, Outcome::Retry { .. }) {
+            self.note_fault(&report.outcome, now.mono);
+        }
         if report.refresh && self.refresh.is_some() {
             self.refresh = Some(now.mono);
         }

@@ -18,6 +18,9 @@ mod method;
 mod reason;
 mod request;
 mod status_code;
+
+/// The STATUS_CODE of a call.
+pub use status_code::of as status_code;
 mod upload;
 mod users;
 

@@ -7,7 +7,7 @@
 use crate::call::record::{CallRecord, DialStatus, Direction, Disposition};
 
 /// The code of `call`.
-pub(super) fn of(call: &CallRecord) -> &'static str {
+pub fn of(call: &CallRecord) -> &'static str {
     match (call.disposition, call.direction) {
         (Disposition::Answered, _) => "200",
         (_, Direction::Inbound) => inbound(call.dial_status),

@@ -1,0 +1,63 @@
+//! `ringpost replay`: what a captured trace would have told the CRM. Needs neither PBX nor CRM nor a configuration, but
+//! uses the names and contexts of one that is there.
+
+use super::calls::told;
+use super::{Exit, complain, configured, print};
+use crate::call::classify::Contexts;
+use crate::call::json;
+use crate::call::tracker::{Output, TrackerConfig};
+use crate::clock::{Stamp, Wall};
+use crate::crm::bitrix24;
+use crate::limits::TRANSCRIPT_BYTES;
+use crate::profile;
+use crate::replay::{Timing, replay as play};
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// Plays the transcript and prints its calls.
+pub(super) fn replay(config: &Path, transcript: &Path, as_json: bool) -> Exit {
+    let tracker = match tracker_config(config) {
+        Ok(tracker) => tracker,
+        Err(exit) => return exit,
+    };
+    let (bytes, ended) = match read(transcript) {
+        Ok(read) => read,
+        Err(error) => {
+            complain(&format!("{}: {error}", transcript.display()));
+            return Exit::Failed;
+        }
+    };
+    let timing = Timing::parse(&fs::read_to_string(transcript.with_extension("timing.tsv")).unwrap_or_default());
+    let begun = Stamp { mono: Default::default(), wall: ended };
+    let mut exit = Exit::Well;
+    play(tracker, &bytes, &timing, begun, |output, now| {
+        if let (Output::Finished(call), Exit::Well) = (output, exit) {
+            let status = bitrix24::status_code(&call);
+            exit = print(&if as_json {
+                json::line(&call, Some(status), now) + "\n"
+            } else {
+                format!("{}  status {status}\n", told(&call, now))
+            });
+        }
+    });
+    exit
+}
+
+fn tracker_config(file: &Path) -> Result<TrackerConfig, Exit> {
+    if !file.exists() {
+        let (contexts, profile) = (Contexts::default(), profile::AUTO);
+        return Ok(TrackerConfig { pbx_name: String::from("pbx"), contexts, profile });
+    }
+    let pbx = configured(file)?.pbx;
+    Ok(TrackerConfig { pbx_name: pbx.name.to_string(), contexts: pbx.contexts, profile: pbx.profile })
+}
+
+/// The transcript, and the date that its calls are given: that of the file, for AMI itself tells none.
+fn read(path: &Path) -> io::Result<(Vec<u8>, Wall)> {
+    let file = fs::File::open(path)?;
+    let modified = file.metadata()?.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let mut bytes = Vec::new();
+    file.take(TRANSCRIPT_BYTES).read_to_end(&mut bytes)?;
+    Ok((bytes, Wall::from_millis(i64::try_from(modified.as_millis()).unwrap_or(0))))
+}

@@ -1,0 +1,196 @@
+//! The link at work: its bytes, its outputs, and what the hub hears of them.
+//!
+//! Stands between the engine and the socket and adds nothing of its own but the choice of a port where the profile
+//! knows several: each failed attempt tries the next. In one turn it takes at most [`AMI_TURN_BYTES`], so that a flood
+//! of events starves nothing else.
+
+use super::hub::Hub;
+use super::wire::{Signal, Wire};
+use crate::ami::link::{FaultKind, Link, LinkConfig, Output};
+use crate::call::tracker::Tracker;
+use crate::clock::{self, Monotonic, Stamp};
+use crate::config;
+use crate::limits::AMI_TURN_BYTES;
+use crate::log::Repeated;
+use crate::status;
+
+/// The PBX of the daemon.
+pub struct Pbx {
+    link: Link,
+    wire: Wire,
+    name: String,
+    host: String,
+    ports: Vec<u16>,
+    attempt: usize,
+    state: String,
+    losses: u64,
+    was_live: bool,
+    fault: Repeated,
+}
+
+impl Pbx {
+    /// A PBX that is connected to at the first turn.
+    pub fn new(settings: &config::Pbx, seed: u64) -> Self {
+        let ports = settings.port.map_or_else(|| settings.profile.ports.to_vec(), |port| vec![port]);
+        let place = match ports.as_slice() {
+            [port] => format!("{}:{port}", settings.host),
+            _ => settings.host.clone(),
+        };
+        let link =
+            LinkConfig { place, username: settings.username.clone(), secret: settings.secret.clone(), filters: true };
+        Self {
+            link: Link::new(link, seed),
+            wire: Wire::Down,
+            name: settings.name.to_string(),
+            host: settings.host.clone(),
+            ports,
+            attempt: 0,
+            state: String::from("not connected yet"),
+            losses: 0,
+            was_live: false,
+            fault: Repeated::new(),
+        }
+    }
+
+    /// Waits for the socket; for ever while there is none. Safe to drop half-way.
+    pub async fn signal(&mut self) -> Signal {
+        self.wire.signal(!self.link.to_send().is_empty()).await
+    }
+
+    /// Acts on a signal.
+    pub fn take_signal(&mut self, signal: Signal, hub: &mut Hub) {
+        let now = clock::now();
+        match signal {
+            Signal::Connected => self.link.connected(now.mono),
+            Signal::Ready => self.read(hub),
+            Signal::Failed(error) => self.failed(FaultKind::of_socket(error.kind()), hub),
+        }
+    }
+
+    /// Does what is due: time-outs, outputs, bytes to send.
+    pub fn turn(&mut self, hub: &mut Hub) {
+        let now = clock::now();
+        self.drain(hub, now);
+        self.link.handle_timeout(now.mono);
+        if hub.take_resync_wanted() {
+            self.link.request_snapshot(now.mono);
+        }
+        self.drain(hub, now);
+        self.send(hub);
+    }
+
+    /// When [`turn`](Self::turn) wants to be called.
+    pub fn poll_timeout(&self) -> Option<Monotonic> {
+        self.link.poll_timeout()
+    }
+
+    /// For the status report.
+    pub fn report(&self) -> status::Pbx {
+        let server = self.link.server();
+        status::Pbx {
+            name: self.name.clone(),
+            address: format!("{}:{}", self.host, self.port()),
+            live: self.link.is_live(),
+            state: self.state.clone(),
+            server: format!("{} {}", server.banner, server.asterisk_version).trim().to_owned(),
+            events: self.link.counters().events,
+            link_losses: self.losses,
+        }
+    }
+
+    fn port(&self) -> u16 {
+        let at = self.attempt.checked_rem(self.ports.len()).unwrap_or(0);
+        self.ports.get(at).copied().unwrap_or(5038)
+    }
+
+    fn read(&mut self, hub: &mut Hub) {
+        let mut taken = 0;
+        while taken < AMI_TURN_BYTES {
+            match self.wire.read(self.link.space()) {
+                Ok(None) => return,
+                Ok(Some(0)) => return self.failed(FaultKind::Closed, hub),
+                Ok(Some(count)) => {
+                    let now = clock::now();
+                    taken += count;
+                    self.link.filled(count, now.mono);
+                    self.drain(hub, now);
+                }
+                Err(error) => return self.failed(FaultKind::of_socket(error.kind()), hub),
+            }
+        }
+    }
+
+    fn send(&mut self, hub: &mut Hub) {
+        while !self.link.to_send().is_empty() {
+            match self.wire.write(self.link.to_send()) {
+                Ok(Some(count)) if count > 0 => self.link.sent(count),
+                Ok(_) => return,
+                Err(error) => return self.failed(FaultKind::of_socket(error.kind()), hub),
+            }
+        }
+    }
+
+    fn failed(&mut self, kind: FaultKind, hub: &mut Hub) {
+        let now = clock::now();
+        self.wire = Wire::Down;
+        self.link.disconnected(kind, now.mono);
+        self.drain(hub, now);
+    }
+
+    /// Takes everything that the link has to say.
+    fn drain(&mut self, hub: &mut Hub, now: Stamp) {
+        let mut events = false;
+        while let Some(output) = self.link.poll(now.mono) {
+            match output {
+                Output::Connect => {
+                    self.attempt = self.attempt.wrapping_add(usize::from(self.fault.is_faulty()));
+                    self.wire = Wire::connect(
+                        &self.host,
+                        self.ports.get(self.attempt % self.ports.len().max(1)).copied().unwrap_or(5038),
+                    );
+                }
+                Output::Down { fault, wait } => {
+                    self.wire = Wire::Down;
+                    self.losses += u64::from(core::mem::take(&mut self.was_live));
+                    self.state = fault.to_string();
+                    if let Some(line) = self.fault.fault(&self.state, now.mono) {
+                        log::warn!("{line} (next attempt in {} s)", wait.as_secs());
+                    }
+                    hub.tracker().link_lost(now);
+                    events = true;
+                }
+                Output::Live => {
+                    self.was_live = true;
+                    self.state = String::from("connected");
+                    if let Some(line) = self.fault.well() {
+                        log::info!("{line}");
+                    }
+                }
+                Output::LoggedIn(server) => log::info!("logged in to {}, {}", self.name, server.banner),
+                Output::Server(server) => log::info!("{} runs Asterisk {}", self.name, server.asterisk_version),
+                Output::Lacks(lack) => log::warn!("{lack}"),
+                Output::PeersEnd | Output::Consumed | Output::Answer { .. } => {}
+                other => {
+                    tell_tracker(hub.tracker(), &other, now);
+                    events = true;
+                }
+            }
+        }
+        if events {
+            hub.drain(now);
+        }
+    }
+}
+
+/// Hands on what concerns calls.
+pub fn tell_tracker(tracker: &mut Tracker, output: &Output<'_>, now: Stamp) {
+    match output {
+        Output::Event(event) => tracker.handle(event, now),
+        Output::SnapshotBegin { .. } => tracker.snapshot_begin(now),
+        Output::SnapshotChannel(listed) => tracker.snapshot_channel(listed, now),
+        Output::SnapshotEnd { complete } => tracker.snapshot_end(*complete, now),
+        Output::Restarted => tracker.pbx_restarted(now),
+        Output::Peer { technology, name } => tracker.learn_peer(technology, name),
+        _ => {}
+    }
+}

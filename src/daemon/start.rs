@@ -1,0 +1,158 @@
+//! Putting a daemon together: directories, journal, mirror, CRMs, threads.
+//!
+//! Stands apart because everything that can go wrong before the first call does so here, once, with a text; afterwards
+//! the daemon only gets along.
+
+use super::hub::{Hub, Parts, Seat};
+use super::image::SavedImage;
+use super::pbx::Pbx;
+use super::{Daemon, Instant};
+use crate::boot::BootId;
+use crate::call::tracker::TrackerConfig;
+use crate::clock;
+use crate::config::{Config, Crm, CrmKind};
+use crate::crm::{Port, bitrix24};
+use crate::deliver::lanes::{Lanes, REPORTS};
+use crate::deliver::schedule::Policy;
+use crate::journal::thread::{Journal, Setup};
+use crate::journal::{CrmTag, JournalError, Settings};
+use crate::limits::JOURNAL_REPLIES;
+use crate::mirror::{self, Mirror};
+use crate::recording::Source;
+use crate::status;
+use core::fmt;
+use core::time::Duration;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Why the daemon does not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Another ringpost holds the journal.
+    JournalLocked,
+    /// The journal's thread did not start.
+    Journal(JournalError),
+    /// A CRM cannot be set up.
+    Crm(bitrix24::SetupError),
+    /// The system gave no thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::JournalLocked => write!(
+                f,
+                "another ringpost runs on this journal: stop it first (service ringpost stop), or give this one its own [journal] path"
+            ),
+            Self::Journal(error) => write!(f, "{error}"),
+            Self::Crm(error) => write!(f, "{error}"),
+            Self::Thread(error) => write!(f, "the system gives no thread: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Makes a daemon of the configuration. Call it inside the runtime that will run it.
+///
+/// # Errors
+/// [`StartError`], whose text tells the remedy. Trouble that may pass (a journal that cannot be written, a state
+/// directory that is not there) is logged and lived with instead.
+pub fn start(config: &Config) -> Result<Daemon, StartError> {
+    let (boot, now) = (BootId::current(), clock::now());
+    let (report_sender, reports) = mpsc::channel(REPORTS);
+    let (reply_sender, replies) = mpsc::channel(JOURNAL_REPLIES);
+    let state_dir = &config.run.state_dir;
+    if let Err(error) = std::fs::create_dir_all(state_dir) {
+        log::warn!("{} cannot be made ({error}): calls in progress do not outlive a restart", state_dir.display());
+    }
+    let seats = seats(config, now.mono, &report_sender)?;
+    let journal = Journal::start(journal_setup(config, boot, &seats), reply_sender).map_err(|error| match error {
+        JournalError::Locked => StartError::JournalLocked,
+        other => StartError::Journal(other),
+    })?;
+    let file = state_dir.join("calls");
+    let saved = saved_image(&file, boot);
+    let mirror = Mirror::start(file, boot).map_err(StartError::Thread)?;
+    let mirrored = mirror.progress();
+    let tracker = TrackerConfig {
+        pbx_name: config.pbx.name.to_string(),
+        contexts: config.pbx.contexts.clone(),
+        profile: config.pbx.profile,
+    };
+    let parts = Parts { tracker, seats, recordings: config.recordings.is_some(), journal, mirror: Some(mirror), saved };
+    let listener = status::bind(&status::socket_path(state_dir))
+        .inspect_err(|error| log::warn!("no status socket in {}: {error}", state_dir.display()))
+        .ok();
+    Ok(Daemon {
+        pbx: Pbx::new(&config.pbx, fastrand::u64(..)),
+        hub: Hub::new(parts, now),
+        reports,
+        replies,
+        mirrored: Some(mirrored),
+        listener,
+        clients: Vec::new(),
+        started: Instant::now(),
+    })
+}
+
+/// A CRM's port and the identity under which the journal knows it.
+pub type Desk = (Arc<dyn Port>, CrmTag);
+
+/// The ports of the configured CRMs, in order, with the identity under which the journal knows them.
+///
+/// # Errors
+/// When a CRM's certificates cannot be read.
+pub fn ports(crms: &[Crm]) -> Result<Vec<Desk>, bitrix24::SetupError> {
+    let port = |(place, crm): (usize, &Crm)| match &crm.kind {
+        CrmKind::Bitrix24(settings) => {
+            let name = if crms.len() > 1 { format!("bitrix24 {}", place + 1) } else { String::from("bitrix24") };
+            let tag = CrmTag::of(&format!("bitrix24:{}", settings.portal));
+            let port: Arc<dyn Port> = Arc::new(bitrix24::Bitrix24::new(name, settings.clone())?);
+            Ok((port, tag))
+        }
+    };
+    crms.iter().enumerate().map(port).collect()
+}
+
+fn seats(
+    config: &Config,
+    started: clock::Monotonic,
+    reports: &mpsc::Sender<(usize, super::Report)>,
+) -> Result<Vec<Seat>, StartError> {
+    let source = config.recordings.as_ref().map(Source::new);
+    let give_up = config.recordings.as_ref().map_or(0, |recordings| u64::from(recordings.give_up_hours));
+    let policy =
+        Policy { recordings: source.is_some(), recording_give_up: Duration::from_secs(give_up * 3600), started };
+    let mut seats = Vec::new();
+    for (place, (port, tag)) in ports(&config.crm).map_err(StartError::Crm)?.into_iter().enumerate() {
+        let lanes = Lanes::start(place, Arc::clone(&port), source.clone(), reports).map_err(StartError::Thread)?;
+        seats.push(Seat::new(port, lanes, tag, policy, fastrand::u64(..)));
+    }
+    Ok(seats)
+}
+
+fn journal_setup(config: &Config, boot: BootId, seats: &[Seat]) -> Setup {
+    let settings =
+        Settings { boot, crms: seats.iter().map(|seat| seat.tag).collect(), when_full: config.journal.when_full };
+    Setup { directory: config.journal.path.clone(), size_kib: config.journal.size_kib, ring: settings }
+}
+
+/// What an earlier process of this boot left, if it can be read.
+fn saved_image(file: &Path, boot: BootId) -> Option<SavedImage> {
+    let bytes = mirror::load(file, boot).ok()?;
+    match serde_json::from_slice(&bytes) {
+        Ok(image) => {
+            log::info!("going on where the last ringpost of this boot stopped");
+            Some(image)
+        }
+        Err(error) => {
+            log::warn!("what the last ringpost left cannot be read: {error}");
+            None
+        }
+    }
+}
