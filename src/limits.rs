@@ -37,7 +37,7 @@ pub const AMI_SEND_BYTES: usize = 16 * 1024;
 
 // ---- AMI: times of a connection -------------------------------------------------------------------------------------------------
 
-/// Time allowed for the TCP connection. Then the PBX counts as not answering.
+/// Time allowed for a connection to the PBX, name look-up included. Then it counts as not answering.
 pub const AMI_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time allowed for the banner. After it the login is tried without.
 pub const AMI_BANNER_TIMEOUT: Duration = Duration::from_secs(5);

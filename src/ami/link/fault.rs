@@ -69,6 +69,15 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// Of a failed attempt to connect, or a failed read or write. The standard library has no kind for a name that does
+    /// not resolve, only words.
+    pub fn of_error(error: &std::io::Error) -> Self {
+        if error.to_string().contains("failed to lookup address") {
+            return Self::NameNotFound;
+        }
+        Self::of_socket(error.kind())
+    }
+
     /// Of a failed attempt to connect, or a failed read or write.
     pub fn of_socket(kind: ErrorKind) -> Self {
         match kind {
@@ -201,6 +210,14 @@ impl fmt::Display for Lack {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_does_not_resolve_is_no_broken_socket() {
+        use std::net::ToSocketAddrs;
+        let error = ("name.invalid", 5038).to_socket_addrs().expect_err("reserved never to resolve");
+        assert_eq!(FaultKind::of_error(&error), FaultKind::NameNotFound);
+        assert_eq!(FaultKind::of_error(&ErrorKind::ConnectionRefused.into()), FaultKind::Refused);
+    }
 
     #[test]
     fn every_fault_has_a_text_and_a_name_of_its_own() {

@@ -40,7 +40,8 @@ impl Session {
     pub(in crate::ami::link) fn handle_timeout(&mut self, now: Monotonic, unfinished: &[u8], is_slow: bool) {
         match self.state {
             State::Waiting(until) if until <= now => {
-                self.state = State::Connecting(now + AMI_CONNECT_TIMEOUT);
+                // The shell keeps the time-out itself; this is for one that does not come back.
+                self.state = State::Connecting(now + AMI_CONNECT_TIMEOUT * 2);
                 self.tell(Pending::Connect);
             }
             State::Connecting(until) if until <= now => self.fail(FaultKind::ConnectTimeout, now),
