@@ -164,10 +164,9 @@ pub const CRM_REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
 /// Time allowed for one request about a card: a card is worth something only while the phone rings. Later the request
 /// counts as in doubt and the next one says what came of it.
 pub const CRM_CARD_TIMEOUT: Duration = Duration::from_secs(20);
-/// Time allowed for resolving a CRM's name.
-pub const CRM_RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a resolved name is believed. The resolver of a small system has no memory of its own.
-pub const CRM_NAME_AGE: Duration = Duration::from_secs(60);
+/// How long a resolved name is believed while connections to it work. The resolver of a small system has no memory of
+/// its own, and a card should not wait for DNS.
+pub const CRM_NAME_AGE: Duration = Duration::from_secs(3600);
 /// How long a request's body may stand still on its way out. Then the connection is given up (in doubt).
 pub const CRM_STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an idle connection is kept: shortly less than web servers do (60 to 75 s).

@@ -15,8 +15,7 @@ pub use multipart::Upload;
 pub use tls::{RootsError, TlsFault};
 
 use crate::limits::{
-    CRM_CONNECT_TIMEOUT, CRM_CONNECTIONS, CRM_IDLE_TIMEOUT, CRM_RESOLVE_TIMEOUT, CRM_STALL_TIMEOUT, HTTP_BUFFER_BYTES,
-    HTTP_HEAD_BYTES,
+    CRM_CONNECT_TIMEOUT, CRM_CONNECTIONS, CRM_IDLE_TIMEOUT, CRM_STALL_TIMEOUT, HTTP_BUFFER_BYTES, HTTP_HEAD_BYTES,
 };
 use core::fmt;
 use core::time::Duration;
@@ -115,7 +114,6 @@ impl Http {
             .max_redirects_will_error(false)
             .user_agent(concat!("ringpost/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
-            .timeout_resolve(Some(CRM_RESOLVE_TIMEOUT))
             .timeout_connect(Some(CRM_CONNECT_TIMEOUT))
             .timeout_per_write(Some(CRM_STALL_TIMEOUT))
             .input_buffer_size(HTTP_BUFFER_BYTES)
@@ -187,7 +185,7 @@ impl Http {
         }
         self.names.forget();
         match error {
-            ureq::Error::HostNotFound | ureq::Error::Timeout(Timeout::Resolve) => HttpFault::Name,
+            ureq::Error::HostNotFound => HttpFault::Name,
             ureq::Error::Rustls(error) => HttpFault::Tls(TlsFault::of(&error)),
             ureq::Error::Timeout(phase) => HttpFault::NotSent(format!("timeout ({phase})")),
             ureq::Error::Io(error) => HttpFault::NotSent(error.kind().to_string()),

@@ -49,6 +49,12 @@ impl Fact {
         Self { seq, record, ticket, shown, dating, in_doubt: false, failures: 0, due, in_flight: false, card_in_flight }
     }
 
+    /// Not due before `due`.
+    #[must_use]
+    pub fn not_before(self, due: Monotonic) -> Self {
+        Self { due: self.due.max(due), ..self }
+    }
+
     /// A call of the backlog. One that may have been delivered by a process that crashed waits until that process's
     /// last request is over.
     fn loaded(entry: Pending, started: Monotonic) -> Self {
@@ -147,10 +153,11 @@ impl Calls {
         }
     }
 
-    /// The last card of a call in hand came back.
-    pub fn card_landed(&mut self, id: &CallId, ticket: Ticket, shown: Shown) {
+    /// The last card of a call in hand came back; if its answer was lost, the call waits until `doubt_until`.
+    pub fn card_landed(&mut self, id: &CallId, ticket: Ticket, shown: Shown, doubt_until: Monotonic) {
         if let Some(fact) = self.hand.iter_mut().find(|fact| fact.card_in_flight && fact.record.id == *id) {
             fact.card_in_flight = false;
+            fact.due = fact.due.max(doubt_until);
             (fact.ticket, fact.shown) = (ticket, shown);
         }
     }

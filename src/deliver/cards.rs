@@ -27,6 +27,8 @@ pub struct Card {
     announced: bool,
     due: Monotonic,
     changed: Monotonic,
+    /// A request about it whose answer was lost may still be running at the CRM until then.
+    doubt_until: Monotonic,
     progress: Progress,
 }
 
@@ -66,6 +68,7 @@ impl Cards {
             announced: false,
             due: now,
             changed: now,
+            doubt_until: Monotonic::default(),
             progress: Progress::Fresh,
         });
         Ok(true)
@@ -118,13 +121,16 @@ impl Cards {
         Some(card)
     }
 
-    /// An announcement came back. Returns false when the card is gone meanwhile (its call is a fact in hand).
-    pub fn landed(&mut self, id: &CallId, ticket: Ticket, shown: Shown, repeat: bool) -> bool {
+    /// An announcement came back; one whose answer was lost is left alone until `doubt_until`. Returns false when the
+    /// card is gone meanwhile (its call is a fact in hand).
+    pub fn landed(&mut self, id: &CallId, ticket: Ticket, shown: Shown, repeat: bool, doubt_until: Monotonic) -> bool {
         let Some(card) = self.table.iter_mut().find(|card| card.call.id == *id) else { return false };
         (card.ticket, card.shown) = (ticket, shown);
         card.progress = Progress::Ready;
         card.announced = true;
         card.dirty |= repeat && !card.ending;
+        card.doubt_until = card.doubt_until.max(doubt_until);
+        card.due = card.due.max(card.doubt_until);
         true
     }
 
@@ -173,13 +179,19 @@ impl Card {
         self.changed = now;
         if !self.dirty {
             self.dirty = true;
-            self.due = if self.announced || self.is_in_flight() { now + CARD_DEBOUNCE } else { now };
+            let due = if self.announced || self.is_in_flight() { now + CARD_DEBOUNCE } else { now };
+            self.due = due.max(self.doubt_until);
         }
         true
     }
 
     fn is_due(&self, now: Monotonic) -> bool {
         self.dirty && !self.ending && self.due <= now
+    }
+
+    /// Until when a request about it may still be running at the CRM without our knowing.
+    pub fn doubt_until(&self) -> Monotonic {
+        self.doubt_until
     }
 
     /// Whether a lane works on it.

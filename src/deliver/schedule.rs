@@ -113,8 +113,8 @@ impl Schedule {
     pub fn appended(&mut self, seq: Option<Seq>, record: Arc<CallRecord>, ticket: Ticket) {
         let fact = match self.cards.take(&record.id) {
             Some(card) => {
-                let in_flight = card.is_in_flight();
-                Fact::fresh(seq, record, card.ticket, card.shown, in_flight)
+                let (in_flight, doubt_until) = (card.is_in_flight(), card.doubt_until());
+                Fact::fresh(seq, record, card.ticket, card.shown, in_flight).not_before(doubt_until)
             }
             None => Fact::fresh(seq, record, ticket, Shown::default(), false),
         };
@@ -292,9 +292,13 @@ impl Schedule {
             Outcome::Retry { after, .. } => self.card_backoff.failed(now, *after),
             Outcome::InDoubt { .. } | Outcome::Suspend { .. } => self.card_backoff.failed(now, None),
         }
+        let doubt_until = match &report.outcome {
+            Outcome::InDoubt { after, .. } => now + *after,
+            _ => Monotonic::default(),
+        };
         let Some(id) = self.card_in_flight.take() else { return };
-        if !self.cards.landed(&id, report.ticket.clone(), report.shown.clone(), repeat) {
-            self.calls.card_landed(&id, report.ticket, report.shown);
+        if !self.cards.landed(&id, report.ticket.clone(), report.shown.clone(), repeat, doubt_until) {
+            self.calls.card_landed(&id, report.ticket, report.shown, doubt_until);
         }
     }
 

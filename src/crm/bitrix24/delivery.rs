@@ -15,7 +15,7 @@ use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
 use core::time::Duration;
 
 /// How long a call waits for the clock to be set.
-const CLOCK_WAIT: Duration = Duration::from_secs(30);
+const CLOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long a call in doubt waits when the portal will not let us look.
 const BLIND_WAIT: Duration = Duration::from_secs(30 * 60);
 /// After that many database errors a call is given to the operator: each attempt leaves another activity.
@@ -96,19 +96,27 @@ impl<'a> Delivery<'a> {
 
     /// Asks the statistics, which hold finished calls only. On a hit the ticket gets the portal's name of the call.
     fn is_finished(&self, ticket: &mut Ticket) -> Result<bool, Outcome> {
-        let mut found = self.look("EXTERNAL_CALL_ID", self.facts.id())?;
-        if found.is_none() && !ticket.call.is_empty() {
+        let mut looked = self.look("EXTERNAL_CALL_ID", self.facts.id())?;
+        if !matches!(looked, Looked::Found(_)) && !ticket.call.is_empty() {
             // Old portals do not keep EXTERNAL_CALL_ID.
-            found = self.look("CALL_ID", &ticket.call)?;
+            looked = self.look("CALL_ID", &ticket.call)?;
         }
-        let Some(row) = found else { return Ok(false) };
-        if let Ok(call) = row.call_id.text().try_into() {
-            ticket.call = call;
+        match looked {
+            Looked::Found(row) => {
+                if let Ok(call) = row.call_id.text().try_into() {
+                    ticket.call = call;
+                }
+                Ok(true)
+            }
+            Looked::Absent => Ok(false),
+            Looked::Ignored => {
+                let why = "a call is in doubt and this portal's statistics cannot be searched: update the portal";
+                Err(Outcome::InDoubt { after: BLIND_WAIT, why: format!("{}: {why}", self.portal.name) })
+            }
         }
-        Ok(true)
     }
 
-    fn look(&self, key: &str, value: &str) -> Result<Option<Statistic>, Outcome> {
+    fn look(&self, key: &str, value: &str) -> Result<Looked, Outcome> {
         self.portal.statistic(Lane::Calls, key, value).map_err(|fault| self.portal.blind(fault, BLIND_WAIT))
     }
 
@@ -194,6 +202,32 @@ impl<'a> Delivery<'a> {
     }
 }
 
+/// What a look into the statistics came to.
+#[derive(Debug)]
+pub(super) enum Looked {
+    /// The call is finished.
+    Found(Statistic),
+    /// It is not.
+    Absent,
+    /// The portal does not know the key and told of all calls it has: nothing is proven.
+    Ignored,
+}
+
+/// The row whose `key` is `value`. A portal drops filter keys that it does not know and answers with its whole history,
+/// so every row is compared.
+fn pick(rows: Vec<Object<Statistic>>, key: &str, value: &str) -> Looked {
+    let told = |row: &Statistic| match key {
+        "CALL_ID" => row.call_id.text() == value,
+        _ => row.external_call_id.text() == value,
+    };
+    let any = !rows.is_empty();
+    match rows.into_iter().filter_map(|row| row.0).find(told) {
+        Some(row) => Looked::Found(row),
+        None if any => Looked::Ignored,
+        None => Looked::Absent,
+    }
+}
+
 /// What `finish` came to.
 enum Finished {
     Yes,
@@ -218,16 +252,11 @@ fn database_error(portal: &Bitrix24, fault: Fault, ticket: &mut Ticket) -> Outco
 }
 
 impl Bitrix24 {
-    /// One finished call by a key of the statistics. A key that the portal does not know gives the whole history, so
-    /// every row is compared.
-    pub(super) fn statistic(&self, lane: Lane, key: &str, value: &str) -> Result<Option<Statistic>, Fault> {
+    /// One finished call by a key of the statistics.
+    pub(super) fn statistic(&self, lane: Lane, key: &str, value: &str) -> Result<Looked, Fault> {
         let params = request::statistics(key, value);
         let rows = self.api.call::<List<Object<Statistic>>>(lane, method::STATISTICS, &params)?.result.0;
-        let matches = |row: &Statistic| match key {
-            "CALL_ID" => row.call_id.text() == value,
-            _ => row.external_call_id.text() == value,
-        };
-        Ok(rows.into_iter().filter_map(|row| row.0).find(matches))
+        Ok(pick(rows, key, value))
     }
 
     /// A look-up that failed leaves the call in doubt.
@@ -264,5 +293,44 @@ impl Bitrix24 {
     pub(super) fn failed(&self, fault: Fault, method: method::Method, ticket: &mut Ticket) -> Outcome {
         ticket.in_doubt |= fault.may_have_run();
         self.api.outcome(fault, method)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::answer::{Reply, read};
+    use super::*;
+
+    fn looked(key: &str, json: &str) -> Looked {
+        match read::<List<Object<Statistic>>>(json.as_bytes()) {
+            Reply::Good(good) => pick(good.result.0, key, "office-1.1"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_history_without_the_call_proves_nothing() {
+        let found =
+            r#"{"result":[{"CALL_ID":"a","EXTERNAL_CALL_ID":null},{"CALL_ID":"b","EXTERNAL_CALL_ID":"office-1.1"}]}"#;
+        assert!(matches!(looked("EXTERNAL_CALL_ID", found), Looked::Found(row) if row.call_id.text() == "b"));
+        assert!(matches!(looked("CALL_ID", found), Looked::Ignored));
+        assert!(matches!(looked("EXTERNAL_CALL_ID", r#"{"result":[],"total":0}"#), Looked::Absent));
+        let others = r#"{"result":[{"CALL_ID":"a","EXTERNAL_CALL_ID":"office-1.2"},[]]}"#;
+        assert!(matches!(looked("EXTERNAL_CALL_ID", others), Looked::Ignored));
+    }
+
+    #[test]
+    fn talk_time_is_rounded_and_an_answered_call_has_some() {
+        let mut call = super::super::tests::record(crate::call::record::Direction::Inbound);
+        for (disposition, millis, secs) in [
+            (Disposition::Answered, 0, 1),
+            (Disposition::Answered, 95_499, 95),
+            (Disposition::Answered, 95_500, 96),
+            (Disposition::Answered, u32::MAX, 4_294_967),
+            (Disposition::Voicemail, 9_000, 0),
+        ] {
+            (call.disposition, call.talk_ms) = (disposition, millis);
+            assert_eq!(talk_secs(&call), secs, "{millis}");
+        }
     }
 }

@@ -15,6 +15,8 @@ use core::time::Duration;
 const SETTLE: Duration = Duration::from_secs(10);
 /// The portal asks for patience without saying how much.
 const SHORT: Duration = Duration::from_secs(30);
+/// The clock is about to be set.
+const CLOCK: Duration = Duration::from_secs(5);
 /// For what only an operator can mend.
 const OPERATOR: Duration = Duration::from_secs(15 * 60);
 /// Portal deleted or plan not paid.
@@ -171,7 +173,7 @@ impl Fault {
     pub(super) fn outcome(self, host: &str, method: Method) -> Outcome {
         match self {
             Self::Held(wait) => retry(wait, format!("{host}: waiting for our turn")),
-            Self::Clock => suspend(SHORT, format!("{host}: this machine's clock is not set, waiting for it (NTP)")),
+            Self::Clock => suspend(CLOCK, format!("{host}: this machine's clock is not set, waiting for it (NTP)")),
             Self::Page(status) => {
                 doubt(format!("{host}: {method}: answered with a page instead of JSON (HTTP {status})"))
             }

@@ -6,6 +6,7 @@
 //! [`RECORDING_BYTES`]. Does not judge whether the file is complete (see [`crate::recording`]).
 
 use super::answer::{Object, Scalar, UploadTarget};
+use super::delivery::Looked;
 use super::fault::{self, Fault, Kind};
 use super::{Bitrix24, method, request};
 use crate::call::record::CallRecord;
@@ -53,9 +54,9 @@ impl Bitrix24 {
 
     /// Whether the portal has a recording of the call already; a repeated upload would leave the first on its drive.
     fn has_recording(&self, ticket: &Ticket) -> Result<bool, Outcome> {
-        let row =
-            self.statistic(Lane::Recordings, "CALL_ID", &ticket.call).map_err(|fault| self.blind(fault, LATER))?;
-        Ok(row.is_some_and(|row| row.record_file_id.id().is_some()))
+        let looked = self.statistic(Lane::Recordings, "CALL_ID", &ticket.call);
+        let looked = looked.map_err(|fault| self.blind(fault, LATER))?;
+        Ok(matches!(looked, Looked::Found(row) if row.record_file_id.id().is_some()))
     }
 
     fn upload_target(&self, ticket: &Ticket, name: &str) -> Result<(String, String), Outcome> {

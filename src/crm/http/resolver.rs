@@ -1,8 +1,10 @@
 //! A name cache in front of the system's resolver.
 //!
 //! ureq asks for the addresses before every request, also on a kept connection, and the system's resolver asks the
-//! network each time: a card would wait for DNS. One entry, kept [`CRM_NAME_AGE`], forgotten at the first failed
-//! connection. Does not resolve by itself.
+//! network each time: a card would wait for DNS. One entry, kept [`CRM_NAME_AGE`], forgotten at the first connection that
+//! fails. The system is asked on the lane's own thread, within the system's own limits (resolv.conf: 5 s and two tries
+//! for each server, unless said otherwise); ureq's way out is a thread for each question, which a lasting outage of DNS
+//! would heap up.
 
 use crate::limits::CRM_NAME_AGE;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,14 +56,15 @@ fn copied(names: &Names, addresses: &ResolvedSocketAddrs) -> ResolvedSocketAddrs
 }
 
 impl Resolver for Names {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    fn resolve(&self, uri: &Uri, config: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         if let Some(addresses) = self.known(uri) {
             return Ok(addresses);
         }
-        let found = DefaultResolver::default().resolve(uri, config, timeout).map_err(|error| match error {
-            ureq::Error::Io(_) => ureq::Error::HostNotFound,
-            other => other,
-        })?;
+        let found =
+            DefaultResolver::default().resolve(uri, config, NextTimeout::default()).map_err(|error| match error {
+                ureq::Error::Io(_) => ureq::Error::HostNotFound,
+                other => other,
+            })?;
         self.keep(uri, &found);
         Ok(found)
     }

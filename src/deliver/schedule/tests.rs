@@ -251,3 +251,21 @@ fn a_card_that_could_not_be_shown_in_time_is_forgotten() {
     }
     assert!((5..60).contains(&attempts), "{attempts} attempts");
 }
+
+#[test]
+fn a_card_in_doubt_holds_back_its_repeat_and_its_call_until_the_first_is_over() {
+    let mut schedule = schedule();
+    schedule.live(live("o-1", &["101"]), at(1).mono);
+    prepare(&mut schedule, at(1));
+    assert!(matches!(schedule.poll_job(at(1)), Some(Job::Announce { .. })));
+    let doubtful = Ticket { user: Some(11), in_doubt: true, ..Ticket::default() };
+    schedule.report(Report { ticket: doubtful, ..report(Lane::Cards, in_doubt(10)) }, at(2));
+    schedule.live(live("o-1", &["101", "102"]), at(3).mono);
+    assert!(schedule.poll_job(at(11)).is_none(), "the first register may still be running");
+    let ticket = schedule.finished(&CallId::try_from("o-1").unwrap());
+    assert!(ticket.in_doubt);
+    schedule.appended(Some(Seq(7)), Arc::new(record("o-1", at(11), &[])), ticket);
+    assert!(schedule.poll_job(at(11)).is_none(), "and so its call waits too");
+    assert_eq!(schedule.poll_timeout(), Some(at(12).mono));
+    assert!(matches!(schedule.poll_job(at(12)), Some(Job::Deliver { ticket, .. }) if ticket.in_doubt));
+}
