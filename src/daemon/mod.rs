@@ -27,6 +27,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+/// The loop looks around this often when nothing is due.
+const IDLE_WAKE: Duration = Duration::from_secs(3600);
+/// The loop never sleeps shorter than this.
+const SHORTEST_WAKE: Duration = Duration::from_millis(2);
+
 /// A daemon, ready to run.
 pub struct Daemon {
     pbx: Pbx,
@@ -95,7 +100,8 @@ impl Daemon {
     fn wake(&self) -> Instant {
         let now = clock::now().mono;
         let due = self.hub.poll_timeout().into_iter().chain(self.pbx.poll_timeout()).min();
-        let due = due.map_or(Duration::from_secs(3600), |due| due.since(now));
+        // What is due now has just been done: a moment that has passed must not make the loop spin.
+        let due = due.map_or(IDLE_WAKE, |due| due.since(now).max(SHORTEST_WAKE));
         let client = self.clients.first().map(|(_, deadline)| *deadline);
         let due = Instant::now() + due;
         client.map_or(due, |client| client.min(due))

@@ -126,12 +126,21 @@ impl Cards {
     pub fn landed(&mut self, id: &CallId, ticket: Ticket, shown: Shown, repeat: bool, doubt_until: Monotonic) -> bool {
         let Some(card) = self.table.iter_mut().find(|card| card.call.id == *id) else { return false };
         (card.ticket, card.shown) = (ticket, shown);
-        card.progress = Progress::Ready;
-        card.announced = true;
+        // Nobody to show it to was known: the next change, or newly read users, prepare it anew.
+        card.progress = if card.ticket.user.is_some() { Progress::Ready } else { Progress::Fresh };
+        card.announced = card.ticket.user.is_some();
         card.dirty |= repeat && !card.ending;
         card.doubt_until = card.doubt_until.max(doubt_until);
         card.due = card.due.max(card.doubt_until);
         true
+    }
+
+    /// The CRM's users were read: cards that nobody was known for are looked at again.
+    pub fn users_changed(&mut self, now: Monotonic) {
+        for card in self.table.iter_mut().filter(|card| card.ticket.user.is_none() && !card.ending) {
+            card.dirty = true;
+            card.due = now;
+        }
     }
 
     /// The call is over: its ticket as far as known. The card stays until [`take`](Self::take).

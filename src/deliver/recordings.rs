@@ -73,7 +73,7 @@ impl Recordings {
 
     /// What to read from the journal next, if there is room.
     pub fn question(&mut self, now: Monotonic) -> Option<Question> {
-        let room = RECORDINGS_IN_HAND.saturating_sub(self.hand.len());
+        let room = self.room();
         if self.asked || room < RECORDINGS_IN_HAND / 2 || self.again.is_some_and(|again| now < again) {
             return None;
         }
@@ -155,7 +155,12 @@ impl Recordings {
     /// The moment of the next due recording or reading of the journal.
     pub fn next_due(&self) -> Option<Monotonic> {
         let recordings = self.hand.iter().filter(|pending| !pending.in_flight).map(|pending| pending.due);
-        recordings.chain(self.again).min()
+        let reading = self.again.filter(|_| !self.asked && self.room() >= RECORDINGS_IN_HAND / 2);
+        recordings.chain(reading).min()
+    }
+
+    fn room(&self) -> usize {
+        RECORDINGS_IN_HAND.saturating_sub(self.hand.len())
     }
 
     /// Calls in hand whose recordings are open.

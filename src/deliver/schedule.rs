@@ -56,6 +56,8 @@ pub struct Schedule {
     card_backoff: Backoff,
     suspended: Monotonic,
     refresh: Option<Monotonic>,
+    /// The users were read once. Until then no call goes, for it would go to the wrong one.
+    users_known: bool,
     marks: VecDeque<(Seq, Mark)>,
     fault: Option<String>,
     counters: Counters,
@@ -75,6 +77,7 @@ impl Schedule {
             card_backoff: Backoff::capped(seed ^ 1, CARD_BACKOFF_LONGEST),
             suspended: Monotonic::default(),
             refresh: Some(Monotonic::default()),
+            users_known: false,
             marks: VecDeque::new(),
             fault: None,
             counters: Counters::default(),
@@ -161,7 +164,7 @@ impl Schedule {
             *busy = false;
         }
         // A recording that is not there yet is no fault of the CRM.
-        if report.lane != Lane::Recordings || !matches!(report.outcome, Outcome::Retry { .. }) {
+        if report.lane != Lane::Recordings || self.refreshing() || !matches!(report.outcome, Outcome::Retry { .. }) {
             self.note_fault(&report.outcome, now.mono);
         }
         if report.refresh && self.refresh.is_some() {
@@ -189,7 +192,8 @@ impl Schedule {
     pub fn poll_timeout(&self) -> Option<Monotonic> {
         let free = |lane: Lane| !self.is_busy(lane);
         let cards = self.cards.next_due().filter(|_| free(Lane::Cards)).map(|t| t.max(self.card_backoff.until()));
-        let calls = self.calls.next_due().filter(|_| free(Lane::Calls)).map(|t| t.max(self.portal.until()));
+        let calls =
+            self.calls.next_due().filter(|_| self.users_known && free(Lane::Calls)).map(|t| t.max(self.portal.until()));
         let recordings = self.recordings.next_due().into_iter().chain(self.refresh).min();
         let recordings = recordings.filter(|_| free(Lane::Recordings)).map(|t| t.max(self.portal.until()));
         [cards, calls, recordings].into_iter().flatten().min().map(|t| t.max(self.suspended))
@@ -235,7 +239,7 @@ impl Schedule {
     }
 
     fn call_job(&mut self, now: Stamp) -> Option<Job> {
-        if self.is_busy(Lane::Calls) || now.mono < self.portal.until() {
+        if !self.users_known || self.is_busy(Lane::Calls) || now.mono < self.portal.until() {
             return None;
         }
         let fact = self.calls.take_due(now.mono, |fact| is_fresh(fact, now))?;
@@ -351,7 +355,21 @@ impl Schedule {
     }
 
     fn refresh_reported(&mut self, outcome: &Outcome, now: Monotonic) {
-        let wait = if *outcome == Outcome::Done { USERS_REFRESH } else { USERS_REFRESH_RETRY };
+        let answered = matches!(outcome, Outcome::Done | Outcome::Refused { .. });
+        if answered {
+            self.users_known = true;
+            self.portal.succeeded();
+            self.cards.users_changed(now);
+        } else if !self.users_known {
+            // Nothing else asks the portal yet, so this is what finds out that it is back.
+            let wish = if let Outcome::Retry { after, .. } = outcome { *after } else { None };
+            self.portal.failed(now, wish);
+        }
+        let wait = match (answered, self.users_known) {
+            (true, _) => USERS_REFRESH,
+            (false, true) => USERS_REFRESH_RETRY,
+            (false, false) => Duration::ZERO,
+        };
         self.refresh = Some(now + wait);
     }
 

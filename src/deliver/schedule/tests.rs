@@ -241,12 +241,12 @@ fn a_card_that_could_not_be_shown_in_time_is_forgotten() {
     schedule.live(live("o-1", &["101"]), at(1).mono);
     prepare(&mut schedule, at(1));
     schedule.poll_job(at(1)).unwrap();
-    schedule.report(report(Lane::Cards, retry()), at(1));
+    schedule.report(Report { ticket: registered(), ..report(Lane::Cards, retry()) }, at(1));
     let mut attempts = 0;
     for second in 2..300 {
         if schedule.poll_job(at(second)).is_some() {
             attempts += 1;
-            schedule.report(report(Lane::Cards, retry()), at(second));
+            schedule.report(Report { ticket: registered(), ..report(Lane::Cards, retry()) }, at(second));
         }
     }
     assert!((5..60).contains(&attempts), "{attempts} attempts");
@@ -268,4 +268,40 @@ fn a_card_in_doubt_holds_back_its_repeat_and_its_call_until_the_first_is_over() 
     assert!(schedule.poll_job(at(11)).is_none(), "and so its call waits too");
     assert_eq!(schedule.poll_timeout(), Some(at(12).mono));
     assert!(matches!(schedule.poll_job(at(12)), Some(Job::Deliver { ticket, .. }) if ticket.in_doubt));
+}
+
+#[test]
+fn no_call_goes_to_the_wrong_user_because_the_users_were_not_read_yet() {
+    let policy = Policy { recordings: true, recording_give_up: Duration::from_secs(86_400), started: at(0).mono };
+    let mut schedule = Schedule::new(policy, 1);
+    schedule.appended(Some(Seq(100)), Arc::new(record("o-1", at(1), &[])), Ticket::default());
+    let mut refreshes = 0;
+    for second in 1..600 {
+        match schedule.poll_job(at(second)) {
+            Some(Job::Refresh) => {
+                refreshes += 1;
+                schedule.report(report(Lane::Recordings, retry()), at(second));
+            }
+            None => {}
+            other => panic!("{other:?} before the users are known"),
+        }
+    }
+    assert!((10..60).contains(&refreshes), "{refreshes} attempts in ten minutes");
+    let back = (600..).find(|second| schedule.poll_job(at(*second)).is_some()).unwrap();
+    schedule.report(report(Lane::Recordings, Outcome::Done), at(back));
+    assert!(matches!(schedule.poll_job(at(back)), Some(Job::Deliver { .. })));
+}
+
+#[test]
+fn a_card_that_nobody_was_known_for_is_shown_when_the_users_are_read() {
+    let mut schedule = schedule();
+    schedule.live(live("o-1", &["101"]), at(1).mono);
+    schedule.cards().prepare_next(at(1).mono).unwrap();
+    schedule.cards().release();
+    assert!(matches!(schedule.poll_job(at(1)), Some(Job::Announce { .. })));
+    schedule.report(report(Lane::Cards, Outcome::Done), at(1));
+    assert!(schedule.poll_job(at(30)).is_none());
+    schedule.cards().users_changed(at(31).mono);
+    prepare(&mut schedule, at(31));
+    assert!(matches!(schedule.poll_job(at(31)), Some(Job::Announce { ticket, .. }) if ticket.user == Some(11)));
 }
