@@ -126,7 +126,7 @@ impl Hub {
         hub.restore_cards(cards, now.mono);
         for FinishedImage { record, tickets } in finished {
             let tickets = hub.known_tickets(&tickets);
-            hub.keep(Arc::new(record), tickets);
+            hub.keep(Arc::new(record), tickets, now.mono);
         }
         hub.drain(now);
         hub
@@ -147,10 +147,10 @@ impl Hub {
                         self.mirrored.dirty |= seat.schedule.live((*call).clone(), now.mono);
                     }
                 }
-                Output::Finished(record) => self.finished(*record),
+                Output::Finished(record) => self.finished(*record, now.mono),
                 Output::Joined { absorbed, .. } => {
                     for seat in &mut self.seats {
-                        seat.schedule.joined(&absorbed);
+                        seat.schedule.dropped(&absorbed, now.mono);
                     }
                 }
                 Output::ResyncWanted => self.resync_wanted = true,
@@ -180,11 +180,11 @@ impl Hub {
                 self.recovery = recovery;
                 self.stats = *stats;
             }
-            Reply::Appended { token, seq, known, .. } => self.appended(token, Some(seq), known),
+            Reply::Appended { token, seq, known, .. } => self.appended(token, Some(seq), known, now.mono),
             Reply::AppendFailed { token, why, .. } => {
                 log::error!("a call could not be journalled and is delivered from memory: {why}");
                 self.unjournalled += 1;
-                self.appended(token, None, false);
+                self.appended(token, None, false, now.mono);
             }
             Reply::Pending { crm, part, calls, .. } => {
                 if let Some(seat) = self.seats.get_mut(usize::from(crm.0)) {
@@ -298,7 +298,7 @@ impl Hub {
         self.mirror.as_ref().is_some_and(|mirror| mirror.progress().borrow().fault.is_none())
     }
 
-    fn finished(&mut self, record: CallRecord) {
+    fn finished(&mut self, record: CallRecord, now: Monotonic) {
         log::info!("{}", Told(&record));
         let mut tickets = Vec::new();
         for (place, seat) in (0..).zip(&mut self.seats) {
@@ -306,14 +306,14 @@ impl Hub {
             if seat.port.wants(&record) {
                 tickets.push((Crm(place), ticket));
             } else {
-                seat.schedule.joined(&record.id);
+                seat.schedule.dropped(&record.id, now);
             }
         }
-        self.keep(Arc::new(record), tickets);
+        self.keep(Arc::new(record), tickets, now);
     }
 
     /// Hands a finished call to the journal.
-    fn keep(&mut self, record: Arc<CallRecord>, tickets: Vec<(Crm, Ticket)>) {
+    fn keep(&mut self, record: Arc<CallRecord>, tickets: Vec<(Crm, Ticket)>, now: Monotonic) {
         self.mirrored.dirty = true;
         let token = self.next_token;
         self.next_token = self.next_token.wrapping_add(1);
@@ -326,7 +326,7 @@ impl Hub {
         if full {
             log::error!("the journal does not keep up; a call is delivered from memory");
             self.unjournalled += 1;
-            self.appended(token, None, false);
+            self.appended(token, None, false, now);
         }
     }
 
@@ -340,14 +340,14 @@ impl Hub {
         }
     }
 
-    fn appended(&mut self, token: u64, seq: Option<crate::journal::Seq>, known: bool) {
+    fn appended(&mut self, token: u64, seq: Option<crate::journal::Seq>, known: bool, now: Monotonic) {
         self.mirrored.dirty = true;
         let Some(append) = self.appends.remove(&token) else { return };
         for (crm, ticket) in append.tickets {
             let Some(seat) = self.seats.get_mut(usize::from(crm.0)) else { continue };
             if known {
                 // It is in the journal since an earlier process and comes out of it in its turn.
-                seat.schedule.joined(&append.record.id);
+                seat.schedule.dropped(&append.record.id, now);
             } else {
                 seat.schedule.appended(seq, Arc::clone(&append.record), ticket);
             }

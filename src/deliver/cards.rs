@@ -22,6 +22,8 @@ pub struct Card {
     pub shown: Shown,
     /// Over; its record is on the way to the journal.
     ending: bool,
+    /// No record follows: once nobody has it open any more it goes.
+    leaving: bool,
     /// The CRM has not seen `call` yet; worth a request from `due` until `changed` + [`CARD_WORTH`].
     dirty: bool,
     announced: bool,
@@ -64,6 +66,7 @@ impl Cards {
             ticket: Ticket::default(),
             shown: Shown::default(),
             ending: false,
+            leaving: false,
             dirty: true,
             announced: false,
             due: now,
@@ -111,6 +114,7 @@ impl Cards {
                 card.dirty = false;
             }
         }
+        self.table.retain(|card| !card.leaving || card.dirty || card.is_in_flight());
         let card = self
             .table
             .iter_mut()
@@ -153,6 +157,17 @@ impl Cards {
         ticket
     }
 
+    /// No record of this call follows: its card is closed wherever it is open, and forgotten.
+    pub fn leave(&mut self, id: &CallId, now: Monotonic) {
+        let Some(card) = self.table.iter_mut().find(|card| card.call.id == *id) else { return };
+        card.ending = false;
+        card.leaving = true;
+        card.call.ringing.clear();
+        card.call.caller.clear();
+        card.call.talking = None;
+        (card.dirty, card.due, card.changed) = (!card.ticket.call.is_empty(), now, now);
+    }
+
     /// The call is a fact in hand: its card leaves the table.
     pub fn take(&mut self, id: &CallId) -> Option<Card> {
         let at = self.table.iter().position(|card| card.call.id == *id)?;
@@ -181,7 +196,7 @@ pub struct Full;
 
 impl Card {
     fn update(&mut self, call: LiveCall, now: Monotonic) -> bool {
-        if self.ending || self.call == call {
+        if self.ending || self.leaving || self.call == call {
             return false;
         }
         self.call = call;

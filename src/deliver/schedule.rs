@@ -107,9 +107,10 @@ impl Schedule {
         self.cards.end(id)
     }
 
-    /// The call turned out to be part of another one: its card goes and no record follows.
-    pub fn joined(&mut self, younger: &CallId) {
-        self.cards.take(younger);
+    /// No record of the call follows for this CRM (it became part of another one, or the CRM does not want it): its card is
+    /// closed.
+    pub fn dropped(&mut self, id: &CallId, now: Monotonic) {
+        self.cards.leave(id, now);
     }
 
     /// The journal has the call; without `seq` it could not take it and the call is delivered from memory.

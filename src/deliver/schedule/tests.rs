@@ -305,3 +305,18 @@ fn a_card_that_nobody_was_known_for_is_shown_when_the_users_are_read() {
     prepare(&mut schedule, at(31));
     assert!(matches!(schedule.poll_job(at(31)), Some(Job::Announce { ticket, .. }) if ticket.user == Some(11)));
 }
+
+#[test]
+fn a_call_that_became_part_of_another_has_its_card_closed_and_is_forgotten() {
+    let mut schedule = schedule();
+    schedule.live(live("o-1", &["101"]), at(1).mono);
+    prepare(&mut schedule, at(1));
+    assert!(schedule.poll_job(at(1)).is_some());
+    schedule.report(Report { ticket: registered(), ..report(Lane::Cards, Outcome::Done) }, at(1));
+    schedule.dropped(&CallId::try_from("o-1").unwrap(), at(2).mono);
+    let Some(Job::Announce { call, ticket, .. }) = schedule.poll_job(at(2)) else { panic!("its card stays open") };
+    assert!(call.ringing.is_empty() && ticket == registered());
+    schedule.report(Report { ticket: registered(), ..report(Lane::Cards, Outcome::Done) }, at(2));
+    assert!(schedule.poll_job(at(3)).is_none());
+    assert!(schedule.cards().is_empty());
+}
