@@ -1,6 +1,6 @@
 //! What was probably meant: the known word nearest to a mistyped one.
 //!
-//! Serves the configuration's keys and the command line alike. Compares at most [`LONGEST`] bytes of ASCII words, so its
+//! Serves the configuration's keys and the command line alike. Compares at most `LONGEST` bytes of ASCII words, so its
 //! cost is bounded; a word that is nothing like any known one gets no suggestion rather than a silly one.
 
 /// Longer words are not compared: no key or command comes near.

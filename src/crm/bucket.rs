@@ -3,7 +3,7 @@
 //! A portal counts requests per source address and blocks who is too fast; other integrations behind the same address
 //! share its patience, so we stay below it (Bitrix24: 2 a second, blocked at 50 above that). [`Bucket`] is an engine:
 //! `now` is passed in. [`Gate`] is the thin wrapper that lanes wait at. Bounds: waits are at most
-//! [`CRM_PATIENCE`](crate::limits::CRM_PATIENCE), blocked methods at most [`BLOCKED_METHODS`]. Keeps no queue: who may
+//! [`CRM_PATIENCE`], blocked methods at most [`BLOCKED_METHODS`]. Keeps no queue: who may
 //! not go yet is told how long, and the schedule decides.
 
 use super::Lane;

@@ -4,7 +4,7 @@
 //! that the configuration named, wherever they appear ([`hide`]), and the places where secrets are known to stand: a
 //! webhook's path, the query of any URL (upload addresses carry their key there), and the value after a word like
 //! `token` or an AMI header like `Secret`. Masking too much is fine, too little is not. Texts are cut at
-//! [`LOG_LINE_BYTES`](crate::limits::LOG_LINE_BYTES).
+//! [`LOG_LINE_BYTES`].
 
 use crate::config::Secret;
 use crate::limits::LOG_LINE_BYTES;
@@ -36,7 +36,7 @@ pub fn hide(secret: &Secret) {
 }
 
 /// `text` fit for a log: secrets as `***`, control characters escaped, at most
-/// [`LOG_LINE_BYTES`](crate::limits::LOG_LINE_BYTES) of it.
+/// [`LOG_LINE_BYTES`] of it.
 pub fn masked(text: &str) -> String {
     let known = without_hidden(text);
     let head = head(&known, LOG_LINE_BYTES);

@@ -2,7 +2,7 @@
 //!
 //! The pure parts are `request` (what is asked), `answer` (what is said), `fault` (what an error means), `cards` (who
 //! sees what), `status_code` and `reason`. Around them `api` (one portal on the wire), `users` (a cache), `delivery`
-//! (the recovery table), `upload` and [`doctor`]. What a portal does is cited from Bitrix24's REST documentation and
+//! (the recovery table), `upload` and `doctor`. What a portal does is cited from Bitrix24's REST documentation and
 //! the public code of its telephony module; where both disagree the code says which one it trusts.
 //!
 //! Bounds: the caps of [`crate::limits`] under "the CRM side". Deliberately not here: retries, queues, the journal.

@@ -101,7 +101,7 @@ pub(super) struct Finish {
     pub(super) user: u32,
     /// Talk time.
     pub(super) secs: u32,
-    /// One of [`status_code`](super::status_code).
+    /// One of [`status_code`](mod@super::status_code).
     pub(super) status: &'static str,
     /// Whether the chat is told.
     pub(super) chat: bool,
