@@ -5,6 +5,7 @@
 //! not made, filters are accepted and not applied. For real calls there is the test exchange. Threads end when the
 //! [`Pbx`] is dropped.
 
+mod living;
 mod session;
 mod transcript;
 mod trouble;
@@ -12,6 +13,7 @@ mod trouble;
 pub use transcript::Transcript;
 pub use trouble::Trouble;
 
+use living::Living;
 use session::Session;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -39,8 +41,9 @@ struct State {
     trouble: Trouble,
     /// Names of peers that the lists tell.
     endpoints: Vec<String>,
-    /// Items of `CoreShowChannels`, each a packet without its ActionID.
+    /// Items of `CoreShowChannels` besides the living, each a packet without its ActionID.
     channels: Vec<String>,
+    living: Living,
     live: Vec<TcpStream>,
     actions: Vec<String>,
 }
@@ -71,6 +74,7 @@ impl Pbx {
                 trouble: Trouble::None,
                 endpoints: ["101", "102", "103", "104", "trunk"].map(String::from).to_vec(),
                 channels: Vec::new(),
+                living: Living::default(),
                 live: Vec::new(),
                 actions: Vec::new(),
             }),
@@ -96,7 +100,7 @@ impl Pbx {
         cut(&mut state);
     }
 
-    /// What `CoreShowChannels` tells from now on: packets without ActionID and without the closing empty line.
+    /// What `CoreShowChannels` tells from now on besides the channels of played transcripts: packets without ActionID and without the closing empty line.
     pub fn set_channels(&self, channels: Vec<String>) {
         self.shared.state().channels = channels;
     }
@@ -140,7 +144,7 @@ impl Pbx {
         self.wait(deadline, "the expected actions did not come", |state| condition(&state.actions));
     }
 
-    /// Sends bytes to everyone who is logged in, as they are.
+    /// Sends bytes to everyone who is logged in, as they are; lists of channels know nothing of them.
     pub fn send(&self, bytes: &[u8]) {
         self.shared.state().live.retain_mut(|stream| stream.write_all(bytes).is_ok());
     }
@@ -154,7 +158,10 @@ impl Pbx {
             if self.shared.stop.load(Ordering::SeqCst) {
                 return;
             }
-            self.send(packet);
+            // In this order under one lock: no list tells of a channel before its event, or after its end.
+            let mut state = self.shared.state();
+            state.living.hear(packet);
+            state.live.retain_mut(|stream| stream.write_all(packet).is_ok());
         }
     }
 

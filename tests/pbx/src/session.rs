@@ -59,7 +59,9 @@ impl Session {
             "Ping" => self.respond(action, "Success", "Ping: Pong\r\nTimestamp: 1795293703.000000\r\n"),
             "Events" => self.respond(action, "Success", "Events: On\r\n"),
             "ListCommands" => self.respond(action, "Success", LIST_COMMANDS),
-            "Filter" | "PJSIPShowEndpoints" | "CoreShowChannels" | "CoreSettings" | "CoreStatus" if denied => {
+            "Filter" | "PJSIPShowEndpoints" | "CoreShowChannels" | "Status" | "CoreSettings" | "CoreStatus"
+                if denied =>
+            {
                 self.respond(action, "Error", "Message: Permission denied\r\n");
             }
             "Filter" => self.respond(action, "Success", "Message: Filter added\r\n"),
@@ -75,9 +77,12 @@ impl Session {
                 self.list(action, items.collect(), "EndpointListComplete");
             }
             "CoreShowChannels" | "Status" => {
-                let items = self.shared.state().channels.clone();
                 let complete = if name == "Status" { "StatusComplete" } else { "CoreShowChannelsComplete" };
-                self.list(action, items, complete);
+                let shared = Arc::clone(&self.shared);
+                // Held until the list is written, so that no event stands before an older list.
+                let state = shared.state();
+                let items = state.channels.iter().cloned().chain(state.living.items());
+                self.list(action, items.collect(), complete);
             }
             "Logoff" => {
                 self.respond(action, "Goodbye", "Message: Thanks for all the fish.\r\n");

@@ -70,11 +70,14 @@ fn hold(mut stream: &TcpStream) {
 }
 
 fn flood(mut stream: &TcpStream, stop: &AtomicBool, head: &[u8], block: &[u8]) {
-    // At most 256 MB, so that a test that fails to hang up ends all the same.
+    // 64 MB as fast as they are taken, then slowly, so that a peer which does not hang up drowns nobody else.
     if stream.write_all(head).is_ok() {
-        for _ in 0..(256 << 20) / block.len() {
+        for sent in (0..).map(|blocks: usize| blocks * block.len()) {
             if stop.load(Ordering::SeqCst) || stream.write_all(block).is_err() {
                 return;
+            }
+            if sent > 64 << 20 {
+                thread::sleep(Duration::from_millis(100));
             }
         }
     }
