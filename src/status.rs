@@ -68,7 +68,7 @@ pub struct Journal {
     pub waiting: u64,
     /// Calls that were lost because it was full.
     pub dropped: u64,
-    /// Records found damaged when it was opened.
+    /// Records found damaged since the start; a page in which nothing could be read counts as one.
     pub damaged: u64,
     /// Bytes written since the start.
     pub written_bytes: u64,
@@ -186,6 +186,9 @@ impl fmt::Display for Report {
             "journal  {} calls, {} waiting, {} lost when full",
             journal.calls, journal.waiting, journal.dropped
         )?;
+        if journal.damaged > 0 {
+            writeln!(f, "         {} damaged records were left out", journal.damaged)?;
+        }
         if !journal.fault.is_empty() {
             writeln!(f, "         {}", journal.fault)?;
         }

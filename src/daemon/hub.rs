@@ -273,7 +273,7 @@ impl Hub {
             calls: u64::from(entries),
             waiting: self.stats.undelivered.iter().copied().max().unwrap_or(0).into(),
             dropped: u64::from(dropped) + u64::from(refused),
-            damaged: u64::from(self.recovery.lost_records) + u64::from(self.stats.lost_records),
+            damaged: damaged_at_start(&self.recovery) + u64::from(self.stats.lost_records),
             written_bytes: bytes,
             unjournalled: self.unjournalled,
             fault: self.journal_fault.clone().unwrap_or_default(),
@@ -480,11 +480,22 @@ fn tell_recovery(recovery: Recovery, medium: Medium) {
     if recovery.is_clean() {
         log::info!("journal open, {} calls in it", recovery.entries);
     } else {
-        log::warn!("journal repaired, {} calls in it: {recovery:?}", recovery.entries);
+        let Recovery { entries, lost_records, damaged_pages, unreadable_pages, unknown_records, restarted, .. } =
+            recovery;
+        let anew = if restarted { "begun anew" } else { "repaired" };
+        log::warn!(
+            "journal {anew}, {entries} calls in it: {lost_records} records lost, {damaged_pages} pages of garbage, \
+             {unreadable_pages} pages unreadable, {unknown_records} records of another version"
+        );
     }
     if medium == Medium::Memory {
         log::warn!("the journal lies in RAM: calls that wait do not outlive the power; put it on flash");
     }
+}
+
+/// Records that could not be read, a page without any of them counted as one.
+fn damaged_at_start(recovery: &Recovery) -> u64 {
+    [recovery.lost_records, recovery.damaged_pages, recovery.unreadable_pages].into_iter().map(u64::from).sum()
 }
 
 /// One line about a finished call.
