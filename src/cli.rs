@@ -24,7 +24,6 @@ Commands:
   doctor                    try the PBX, the CRM, recordings, clock and flash: one line each, with the remedy
   status [--json] [--watch] what the running ringpost is doing
   calls [--json]            the calls in the journal
-  dial EXTENSION NUMBER     ring the extension, then call the number
   replay FILE [--json]      what a captured trace would have told the CRM
   record FILE               capture such a trace from the PBX, secrets masked
   version                   print the version
@@ -247,6 +246,9 @@ impl Words {
 mod tests {
     use super::*;
 
+    /// Understood, so that the answer can be that it comes with a later version; not advertised before.
+    const LATER: &str = "dial";
+
     fn parsed(line: &str) -> Result<Invocation, UsageError> {
         parse(line.split_whitespace().map(OsString::from))
     }
@@ -278,7 +280,7 @@ mod tests {
 
     #[test]
     fn usage_names_every_command_and_option() {
-        for word in COMMANDS.iter().chain(&OPTIONS) {
+        for word in COMMANDS.iter().chain(&OPTIONS).filter(|word| **word != LATER) {
             assert!(USAGE.contains(word), "{word}");
         }
         assert!(USAGE.contains(DEFAULT_PATH));
