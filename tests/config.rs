@@ -204,11 +204,25 @@ fn the_documentation_names_exactly_the_keys_that_exist() -> Tested {
                 assert!(page.contains("/ru/") || format!("| `{row}").starts_with(&kind), "{page}: {kind}");
             }
         }
-        for example in toml_blocks(&text) {
-            let (config, said) = judged(example.as_bytes(), page);
+    }
+    Ok(())
+}
+
+/// Who copies an example out of a page gets a file that works.
+#[test]
+fn every_example_of_the_pages_passes() -> Tested {
+    let mut pages = files(".", "md")?;
+    pages.extend(files("docs", "md")?);
+    pages.extend(files("docs/ru", "md")?);
+    let mut examples = 0;
+    for page in pages {
+        for example in toml_blocks(&std::fs::read_to_string(&page)?) {
+            let (config, said) = judged(example.as_bytes(), &page.display().to_string());
             assert!(config.is_some() && said.is_empty(), "{said}\n{example}");
+            examples += 1;
         }
     }
+    assert!(examples >= 4, "only {examples}");
     Ok(())
 }
 
