@@ -115,19 +115,36 @@ fn checksum_of(head: &[u8], payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Walks the true records of one page in order. Skips what is damaged or older, looks for the next record behind it,
-/// and gives a page up after [`JOURNAL_BAD_FRAMES_PER_PAGE`] wrong checksums, so that no image makes it slow.
+/// Walks the true records of one page in order: those between a floor, which rises with each, and a ceiling. What is
+/// damaged or outside is skipped, and the next record looked for behind it. Gives a page up after
+/// [`JOURNAL_BAD_FRAMES_PER_PAGE`] wrong checksums, so that no image makes it slow.
+#[derive(Debug)]
 pub struct Walk<'a> {
     page: &'a [u8],
     at: usize,
     floor: u64,
+    ceiling: u64,
+    highest: u64,
     bad_left: u32,
+    is_damaged: bool,
+    damages: u32,
 }
 
 impl<'a> Walk<'a> {
-    /// Over `page`; only records above `floor` are true.
-    pub fn new(page: &'a [u8], floor: u64) -> Self {
-        Self { page, at: 0, floor, bad_left: JOURNAL_BAD_FRAMES_PER_PAGE }
+    /// Over `page`; only records above `floor` and below `ceiling` are true.
+    pub fn new(page: &'a [u8], floor: u64, ceiling: u64) -> Self {
+        let bad_left = JOURNAL_BAD_FRAMES_PER_PAGE;
+        Self { page, at: 0, floor, ceiling, highest: 0, bad_left, is_damaged: false, damages: 0 }
+    }
+
+    /// The highest number of any record met so far that has a good checksum, true or not.
+    pub fn highest(&self) -> u64 {
+        self.highest
+    }
+
+    /// Damaged places so far that lie before a true record.
+    pub fn damages(&self) -> u32 {
+        self.damages
     }
 }
 
@@ -138,15 +155,20 @@ impl<'a> Iterator for Walk<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         while self.bad_left > 0 {
             let rest = self.page.get(self.at..)?;
-            let at = self.at + memchr::memchr(MAGIC, rest)?;
+            let skipped = memchr::memchr(MAGIC, rest)?;
+            self.is_damaged |= skipped > 0;
+            let at = self.at + skipped;
             let Some(frame) = self.page.get(at..).and_then(Frame::parse) else {
+                self.is_damaged = true;
                 self.bad_left -= 1;
                 self.at = at + 1;
                 continue;
             };
             self.at = at + frame.size();
-            if frame.sequence > self.floor {
+            self.highest = self.highest.max(frame.sequence);
+            if frame.sequence > self.floor && frame.sequence < self.ceiling {
                 self.floor = frame.sequence;
+                self.damages += u32::from(core::mem::take(&mut self.is_damaged));
                 return Some((at, frame));
             }
         }
@@ -168,7 +190,7 @@ mod tests {
     }
 
     fn sequences(page: &[u8]) -> Vec<u64> {
-        Walk::new(page, 0).map(|(_, frame)| frame.sequence).collect()
+        Walk::new(page, 0, SEQUENCE_END).map(|(_, frame)| frame.sequence).collect()
     }
 
     #[test]
@@ -196,7 +218,7 @@ mod tests {
     #[test]
     fn records_of_an_earlier_round_are_not_taken_for_new_ones() {
         assert_eq!(sequences(&page_of(&[(20, b"new"), (21, b"new"), (5, b"old"), (6, b"old")])), [20, 21]);
-        assert_eq!(Walk::new(&page_of(&[(5, b"old")]), 19).count(), 0);
+        assert_eq!(Walk::new(&page_of(&[(5, b"old")]), 19, SEQUENCE_END).count(), 0);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub enum Staged {
 }
 
 /// The writing end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Head {
     pages: u32,
     now: Place,
@@ -118,17 +118,25 @@ impl Head {
         core::mem::take(&mut self.staged)
     }
 
-    /// The staged bytes were not written: back to the last commit. Hands out what was staged.
+    /// The staged bytes were not written, or not in full: back to the last commit, but for the sequence numbers. Those
+    /// may lie on the medium already and must not mean two things. Hands out what was staged.
     pub fn roll_back(&mut self) -> Vec<Staged> {
-        self.now = self.committed;
+        self.now = Place { sequence: self.now.sequence, ..self.committed };
         self.bytes.clear();
         core::mem::take(&mut self.staged)
     }
 
-    /// Moves to the start of the next page. Everything staged has been committed before.
+    /// Moves to the start of the next page, for good: a write that fails there leaves records whose numbers are higher
+    /// than any in the page before. Everything staged has been committed before.
     pub fn enter_next_page(&mut self) {
         self.now.page += 1;
         self.now.offset = 0;
+        self.committed = self.now;
+    }
+
+    /// Whether the page has no record yet, not even its table.
+    pub fn is_page_fresh(&self) -> bool {
+        self.now.offset == 0
     }
 
     fn file_offset(&self, in_page: usize) -> u64 {

@@ -67,7 +67,7 @@ impl Slot {
 }
 
 /// All entries, by identity, which is their age.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Index {
     slots: BTreeMap<Seq, Slot>,
     /// Where the text of a mark lies: offset of its record in the file.
@@ -196,6 +196,12 @@ impl Index {
     /// Entries before `before`, newest first.
     pub fn before(&self, before: Seq) -> impl Iterator<Item = (Seq, &Slot)> + '_ {
         self.slots.range(..before).rev().map(|(seq, slot)| (*seq, slot))
+    }
+
+    /// Entries whose record begins in these `length` bytes of the file, oldest first.
+    pub fn within(&self, start: u32, length: u32) -> Vec<(Seq, Slot)> {
+        let is_within = |slot: &Slot| slot.offset >= start && slot.offset - start < length;
+        self.slots.iter().filter(|(_, slot)| is_within(slot)).map(|(seq, slot)| (*seq, *slot)).collect()
     }
 
     /// Entries whose identity has this fingerprint, newest first.

@@ -100,7 +100,9 @@ impl State {
     }
 
     pub(super) fn wait_again(&mut self) {
-        self.0 &= !CALL_BITS;
+        if self.is_refused() {
+            self.0 &= !CALL_BITS;
+        }
     }
 
     pub(super) fn attach(&mut self, recording: u8) {

@@ -5,7 +5,7 @@
 //! ring that runs. Reads only: nothing is written until the first append. Stands apart from the ring because nothing of
 //! it runs after the start.
 
-use super::frame::{Frame, Kind, Walk};
+use super::frame::{Frame, Kind, SEQUENCE_END, Walk};
 use super::index::{Index, Slot};
 use super::marks::{BootClock, Table, marks_in};
 use super::record::Summary;
@@ -20,8 +20,8 @@ pub struct Recovery {
     pub pages: u32,
     /// Calls found.
     pub entries: u32,
-    /// Records that must have been there and could not be read.
-    pub lost_records: u32,
+    /// Damaged places between good records: each cost at least one record.
+    pub damaged_places: u32,
     /// Pages with bytes but without one true record.
     pub damaged_pages: u32,
     /// Pages that the medium would not give.
@@ -35,8 +35,8 @@ pub struct Recovery {
 impl Recovery {
     /// Whether anything was wrong.
     pub fn is_clean(&self) -> bool {
-        let Self { lost_records, damaged_pages, unreadable_pages, unknown_records, restarted, .. } = *self;
-        lost_records == 0 && damaged_pages == 0 && unreadable_pages == 0 && unknown_records == 0 && !restarted
+        let Self { damaged_places, damaged_pages, unreadable_pages, unknown_records, restarted, .. } = *self;
+        damaged_places == 0 && damaged_pages == 0 && unreadable_pages == 0 && unknown_records == 0 && !restarted
     }
 }
 
@@ -53,8 +53,10 @@ pub struct Scan {
     pub head_page: u32,
     /// Where its last record ends.
     pub head_offset: usize,
-    /// The highest sequence number; zero in an empty ring.
+    /// The highest sequence number of a true record; zero in an empty ring.
     pub last_sequence: u64,
+    /// The highest sequence number of any record in the file: lower ones must not be given again.
+    pub highest_sequence: u64,
     pub recovery: Recovery,
 }
 
@@ -62,7 +64,7 @@ pub struct Scan {
 pub fn scan<S: Storage>(storage: &S, pages: u32) -> Scan {
     let mut scan = Scan { recovery: Recovery { pages, ..Recovery::default() }, ..Scan::default() };
     let mut page = vec![0; JOURNAL_PAGE_BYTES];
-    let Some(newest) = newest_page(storage, pages, &mut page) else {
+    let Some((first_of_newest, newest)) = newest_page(storage, pages, &mut page) else {
         scan.count_damage(storage, pages, &mut page);
         return scan;
     };
@@ -73,7 +75,10 @@ pub fn scan<S: Storage>(storage: &S, pages: u32) -> Scan {
             scan.recovery.unreadable_pages += 1;
             continue;
         }
-        scan.take_page(number, &page);
+        // A page that was entered but not synced may have lost its beginning and kept its end: such records claim to be
+        // newer than the newest page, and are not true.
+        let ceiling = if number == newest { SEQUENCE_END } else { first_of_newest };
+        scan.take_page(number, &page, ceiling);
     }
     scan.recovery.entries = u32::try_from(scan.index.count()).unwrap_or(u32::MAX);
     scan
@@ -88,13 +93,10 @@ pub fn remember(clocks: &mut Clocks, clock: BootClock) {
 }
 
 impl Scan {
-    fn take_page(&mut self, number: u32, page: &[u8]) {
+    fn take_page(&mut self, number: u32, page: &[u8], ceiling: u64) {
         let mut found = false;
-        for (at, frame) in Walk::new(page, self.last_sequence) {
-            if self.last_sequence != 0 {
-                let missing = u32::try_from(frame.sequence - self.last_sequence - 1).unwrap_or(u32::MAX);
-                self.recovery.lost_records = self.recovery.lost_records.saturating_add(missing);
-            }
+        let mut walk = Walk::new(page, self.last_sequence, ceiling);
+        for (at, frame) in walk.by_ref() {
             self.last_sequence = frame.sequence;
             if number == self.head_page {
                 self.head_offset = at + frame.size();
@@ -104,7 +106,9 @@ impl Scan {
                 self.recovery.unknown_records += 1;
             }
         }
-        if !found && page.iter().any(|byte| *byte != 0) {
+        self.highest_sequence = self.highest_sequence.max(walk.highest());
+        self.recovery.damaged_places += walk.damages();
+        if !found && walk.highest() == 0 && page.iter().any(|byte| *byte != 0) {
             self.recovery.damaged_pages += 1;
         }
     }
@@ -155,8 +159,8 @@ impl Scan {
     }
 }
 
-/// The page whose first true record has the highest number. Mostly that is told by the page's first bytes alone.
-fn newest_page<S: Storage>(storage: &S, pages: u32, page: &mut [u8]) -> Option<u32> {
+/// The page whose first record has the highest number, with that number. Mostly that is told by the page's first bytes alone.
+fn newest_page<S: Storage>(storage: &S, pages: u32, page: &mut [u8]) -> Option<(u64, u32)> {
     let mut newest: Option<(u64, u32)> = None;
     for number in 0..pages {
         let mut start = [0; 64];
@@ -165,14 +169,18 @@ fn newest_page<S: Storage>(storage: &S, pages: u32, page: &mut [u8]) -> Option<u
         }
         let first = match Frame::parse(&start) {
             Some(frame) => Some(frame.sequence),
-            None if read_page(storage, number, page) => Walk::new(page, 0).next().map(|(_, frame)| frame.sequence),
+            None if read_page(storage, number, page) => first_in(page),
             None => None,
         };
         if let Some(first) = first {
             newest = newest.max(Some((first, number)));
         }
     }
-    newest.map(|(_, number)| number)
+    newest
+}
+
+fn first_in(page: &[u8]) -> Option<u64> {
+    Walk::new(page, 0, SEQUENCE_END).next().map(|(_, frame)| frame.sequence)
 }
 
 fn read_page<S: Storage>(storage: &S, number: u32, page: &mut [u8]) -> bool {

@@ -1,110 +1,302 @@
-//! Calls and a model of the ring for the journal's tests and fuzz targets.
+//! A model of the journal, shared by its tests and its fuzz target: an office that journals calls and marks them, while
+//! its power is cut. After each cut the ring is compared with what must, may and must not be there:
+//!
+//! - a synced, undelivered call is there, unless it was dropped because the ring was full, which is counted;
+//! - what was marked and synced stays marked, as long as the ring had the call; what was marked since may be either;
+//! - every call there is one that was handed over, unchanged, and no call is there twice;
+//! - what is handed out as pending is exactly what is not marked, oldest first.
+#![allow(dead_code)] // not every target that shares this file needs all of it
 
-use ringpost::boot::BootId;
-use ringpost::call::record::{CallRecord, DialStatus, Direction, Disposition, Gaps, Rang, Talk, Transfer};
-use ringpost::clock::{Monotonic, Stamp, Wall};
+mod calls;
+
+pub use calls::*;
+
+use ringpost::call::record::CallRecord;
+use ringpost::clock::Stamp;
 use ringpost::config::WhenFull;
-use ringpost::crm::Ticket;
-use ringpost::journal::{Addressee, Crm, CrmTag, Entry, Settings};
-use ringpost::text::bounded;
+use ringpost::journal::simulated::{AtCut, SimulatedMedium};
+use ringpost::journal::{Crm, JournalError, Mark, Part, Recovery, Ring, Seq, Settings, State};
+use std::collections::BTreeMap;
 
-/// 2026-11-21T20:41:43Z.
-pub const NOON_MS: i64 = 1_795_293_703_000;
-
-/// A moment `secs` after the machine was started, with its clock set.
-pub fn at(secs: u64) -> Stamp {
-    let mono = secs * 1000;
-    Stamp { mono: Monotonic::from_millis(mono), wall: Wall::from_millis(NOON_MS + mono as i64) }
+/// One thing that happens in the office.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A call ends; `size` says how long its texts are. It is synced or not.
+    Append { size: u8, sync: bool },
+    /// A CRM does something with one of the oldest open calls.
+    Mark { which: u8, crm: u8, mark: Mark },
+    /// The marks are written.
+    Flush,
+    /// All is written and synced.
+    Sync,
 }
 
-#[allow(dead_code)] // not every target that shares this file needs every helper
-/// A moment `secs` after the machine was started, with its clock in 1970.
-pub fn unset(secs: u64) -> Stamp {
-    Stamp { mono: Monotonic::from_millis(secs * 1000), wall: Wall::from_millis(secs as i64 * 1000) }
+/// The journal and what must be in it.
+#[derive(Clone, Debug)]
+pub struct Office {
+    /// The journal.
+    pub ring: Ring<SimulatedMedium>,
+    settings: Settings,
+    /// All calls that the ring took, by number.
+    calls: BTreeMap<u64, Kept>,
+    /// Calls whose append failed: may be there after all.
+    failed: BTreeMap<u64, CallRecord>,
+    next_call: u64,
+    clock: u64,
 }
 
-/// A boot.
-pub fn boot(number: u64) -> BootId {
-    BootId::from_bits(number)
+/// A call that the journal took.
+#[derive(Clone, Debug)]
+struct Kept {
+    seq: Seq,
+    call: CallRecord,
+    is_synced: bool,
+    /// The ring let it go.
+    is_gone: bool,
+    /// … although it was open.
+    was_dropped: bool,
+    /// The ring let it go, and has it again after a cut.
+    came_back: bool,
+    crms: Vec<Progress>,
 }
 
-/// Settings with so many CRMs.
-pub fn settings(crms: usize) -> Settings {
-    let tags = (0..crms).map(|i| CrmTag::of(&format!("bitrix24:portal{i}.example"))).collect();
-    Settings { boot: boot(1), crms: tags, when_full: WhenFull::DropOldest }
+/// What the model knows of one call for one CRM.
+#[derive(Clone, Debug)]
+struct Progress {
+    now: State,
+    /// As it must be at least after a cut.
+    durable: State,
+    /// Every state since then.
+    since: Vec<State>,
+    /// States that were lost in a cut. Half of their record may lie there still, and the next cut may tear the next
+    /// record so that it becomes whole: it tells the truth all the same.
+    lost: Vec<State>,
 }
 
-/// The usual inbound call of an office: a ring group of three, answered, recorded.
-pub fn usual_call(number: u64) -> CallRecord {
-    let text = |t: &str| bounded(t.as_bytes());
-    let linked_id = format!("{}.{}", 1_795_293_703 + number, number * 3);
-    CallRecord {
-        id: bounded(format!("office-{linked_id}").as_bytes()),
-        direction: Direction::Inbound,
-        client: bounded(format!("+7916{:07}", number % 10_000_000).as_bytes()),
-        line: bounded(b"+74951234567"),
-        trunk: bounded(b"trunk-rt"),
-        caller: bounded(b""),
-        rang: ["101", "102", "104"].iter().map(|e| Rang { extension: text(e), ring_ms: 7_340 }).collect(),
-        answered_by: Some(text("104")),
-        talked_last: Some(text("104")),
-        talks: [Talk { extension: text("104"), talk_ms: 123_456 }].into_iter().collect(),
-        talk_ms: 123_456,
-        disposition: Disposition::Answered,
-        dial_status: DialStatus::Answer,
-        cause: 16,
-        queue: bounded(b"600"),
-        transfers: [].into_iter().collect(),
-        recordings: [bounded(
-            format!("/var/spool/asterisk/monitor/2026/11/21/rg-600-+79161234567-20261121-204143-{linked_id}.wav")
-                .as_bytes(),
-        )]
-        .into_iter()
-        .collect(),
-        voicemail: bounded(b""),
-        started: at(86_400 + number * 60),
-        ended: at(86_400 + number * 60 + 131),
-        gaps: Gaps::default(),
+impl Office {
+    /// An office with an empty journal.
+    pub fn new(kib: usize, crms: usize, when_full: WhenFull) -> Self {
+        let settings = Settings { when_full, ..settings(crms) };
+        let ring = Ring::open(SimulatedMedium::new(kib * 1024), settings.clone()).0;
+        Self { ring, settings, calls: BTreeMap::new(), failed: BTreeMap::new(), next_call: 1, clock: 0 }
+    }
+
+    /// Does one step. An error of the medium is handed on; the model then expects what was promised before.
+    pub fn take(&mut self, step: &Step) -> Result<(), JournalError> {
+        self.clock += 1;
+        let now = at(self.clock);
+        let dropped = self.ring.stats().dropped;
+        let result = match step {
+            Step::Append { size, sync } => self.append(*size, *sync, now),
+            Step::Mark { which, crm, mark } => {
+                self.mark(*which, *crm, mark, now);
+                Ok(())
+            }
+            Step::Flush => self.ring.flush(now),
+            Step::Sync => self.ring.flush(now).and_then(|()| self.sync()),
+        };
+        self.account_for_gone(self.ring.stats().dropped - dropped);
+        result
+    }
+
+    /// The power goes and comes back.
+    pub fn cut(&mut self, at_cut: AtCut) -> Recovery {
+        let medium = self.ring.storage().after_cut(at_cut);
+        let recovery = self.reopen(medium);
+        self.compare(true);
+        recovery
+    }
+
+    /// The process is killed and started again; the power stays on.
+    pub fn kill(&mut self) -> Recovery {
+        let medium = self.ring.storage().clone();
+        let recovery = self.reopen(medium);
+        self.compare(false);
+        recovery
+    }
+
+    /// Undelivered calls, as the model counts them.
+    pub fn open_calls(&self) -> usize {
+        self.calls.values().filter(|kept| !kept.is_gone && kept.is_open()).count()
+    }
+
+    fn reopen(&mut self, medium: SimulatedMedium) -> Recovery {
+        let (ring, recovery) = Ring::open(medium, self.settings.clone());
+        self.ring = ring;
+        recovery
+    }
+
+    fn append(&mut self, size: u8, sync: bool, now: Stamp) -> Result<(), JournalError> {
+        let number = self.next_call;
+        self.next_call += 1;
+        let entry = entry(call_of_size(number, size), u8::try_from(self.settings.crms.len()).unwrap());
+        match self.ring.append(&entry, now) {
+            Ok(appended) => {
+                assert!(!appended.known, "a new call is new");
+                let states = vec![State::waiting(true); entry.addressees.len()];
+                self.calls.insert(number, Kept::new(appended.seq, entry.call, &states));
+            }
+            Err(error) => {
+                self.failed.insert(number, entry.call);
+                return Err(error);
+            }
+        }
+        if sync { self.sync() } else { Ok(()) }
+    }
+
+    /// What was appended is durable from now on, and so are the marks that are written.
+    fn sync(&mut self) -> Result<(), JournalError> {
+        self.ring.sync()?;
+        // Marks that were given up make it unknown which are durable.
+        let all_written = self.ring.next_flush().is_none() && self.ring.stats().forgotten_marks == 0;
+        for kept in self.calls.values_mut().filter(|kept| !kept.is_gone) {
+            kept.is_synced = true;
+            if all_written {
+                kept.crms.iter_mut().for_each(|progress| *progress = Progress::new(progress.now));
+            }
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, which: u8, crm: u8, mark: &Mark, now: Stamp) {
+        let mut open = self.calls.iter_mut().filter(|(_, kept)| !kept.is_gone && kept.is_open());
+        let Some((_, kept)) = open.nth(usize::from(which)) else { return };
+        let crm = usize::from(crm) % kept.crms.len();
+        self.ring.mark(kept.seq, Crm(crm as u8), mark.clone(), now);
+        let progress = &mut kept.crms[crm];
+        progress.since.push(progress.now);
+        mark.apply(&mut progress.now);
+    }
+
+    /// Calls that the ring let go: delivered ones silently; undelivered ones counted, and only when it was full.
+    fn account_for_gone(&mut self, counted: u32) {
+        let there = self.calls.values().filter(|kept| !kept.is_gone).count();
+        if there == self.ring.stats().entries as usize {
+            assert_eq!(counted, 0, "dropped calls are gone");
+            return;
+        }
+        let mut dropped = 0;
+        for kept in self.calls.values_mut().filter(|kept| !kept.is_gone) {
+            kept.is_gone = self.ring.find(&kept.call.id).is_none();
+            kept.was_dropped |= kept.is_gone && kept.is_open();
+            dropped += u32::from(kept.is_gone && kept.is_open());
+        }
+        assert_eq!(dropped, counted, "every dropped call is counted");
+        let stats = self.ring.stats();
+        assert!(dropped == 0 || stats.open_bytes * 2 > stats.size_bytes, "dropped although there was room: {stats:?}");
+    }
+
+    /// Compares the reopened ring with the model, and goes on from what the ring remembers.
+    fn compare(&mut self, after_cut: bool) {
+        let found = self.everything();
+        for (number, kept) in &mut self.calls {
+            kept.came_back = kept.is_gone && found.contains_key(number);
+            kept.is_gone = !found.contains_key(number);
+            let is_excused = !kept.is_synced || !kept.is_open() || kept.was_dropped;
+            assert!(!kept.is_gone || is_excused, "lost: {} {:?}", kept.call.id, kept.crms);
+        }
+        for (number, (seq, call, states)) in found {
+            let kept = self.calls.entry(number).or_insert_with(|| {
+                let failed = self.failed.remove(&number).expect("a call that nobody made");
+                Kept::new(seq, failed, &states)
+            });
+            assert_eq!((kept.seq, &kept.call), (seq, &call), "a call came back changed");
+            kept.is_synced |= after_cut;
+            let came_back = kept.came_back;
+            for (progress, state) in kept.crms.iter_mut().zip(states) {
+                progress.accept(state, after_cut, came_back);
+            }
+        }
+        self.compare_pending(Part::Call);
+        self.compare_pending(Part::Recordings);
+    }
+
+    /// Everything the ring has, by number.
+    fn everything(&self) -> BTreeMap<u64, (Seq, CallRecord, Vec<State>)> {
+        let mut all = BTreeMap::new();
+        let mut before = Seq(u64::MAX);
+        loop {
+            let window = self.ring.history(before, 64);
+            let Some(last) = window.last() else { return all };
+            before = last.seq;
+            for item in window {
+                let states = item.deliveries.iter().map(|(_, state, _, _)| *state).collect();
+                let twin = all.insert(number_of(&item.call), (item.seq, *item.call, states));
+                assert!(twin.is_none(), "one call twice");
+            }
+        }
+    }
+
+    /// What is handed out is exactly what is not marked, oldest first.
+    fn compare_pending(&mut self, part: Part) {
+        for crm in 0..self.settings.crms.len() {
+            let is_wanted = |kept: &&Kept| !kept.is_gone && kept.is_part_open(crm, part);
+            let expected: Vec<Seq> = self.calls.values().filter(is_wanted).map(|kept| kept.seq).collect();
+            let mut handed_out: Vec<Seq> = Vec::new();
+            loop {
+                let after = handed_out.last().copied().unwrap_or_default();
+                let window = self.ring.pending(Crm(crm as u8), part, after, 64);
+                if window.is_empty() {
+                    break;
+                }
+                assert!(window.iter().all(|pending| pending.in_doubt), "an earlier process left it");
+                handed_out.extend(window.iter().map(|pending| pending.seq));
+            }
+            assert_eq!(handed_out, expected, "pending {part:?} of CRM {crm}");
+        }
     }
 }
 
-/// A call with every text and list as long as it can be.
-pub fn largest_call() -> CallRecord {
-    fn full<const N: usize>() -> ringpost::text::Text<N> {
-        bounded(&[b'x'; 200])
+impl Kept {
+    fn new(seq: Seq, call: CallRecord, states: &[State]) -> Self {
+        let crms = states.iter().map(|state| Progress::new(*state)).collect();
+        Self { seq, call, is_synced: false, is_gone: false, was_dropped: false, came_back: false, crms }
     }
-    let stamp = Stamp { mono: Monotonic::from_millis(u64::MAX), wall: Wall::from_millis(i64::MAX) };
-    CallRecord {
-        id: full(),
-        direction: Direction::Internal,
-        client: full(),
-        line: full(),
-        trunk: full(),
-        caller: full(),
-        rang: core::iter::repeat_with(|| Rang { extension: full(), ring_ms: u32::MAX }).take(16).collect(),
-        answered_by: Some(full()),
-        talked_last: Some(full()),
-        talks: core::iter::repeat_with(|| Talk { extension: full(), talk_ms: u32::MAX }).take(8).collect(),
-        talk_ms: u32::MAX,
-        disposition: Disposition::Voicemail,
-        dial_status: DialStatus::InvalidArgs,
-        cause: u16::MAX,
-        queue: full(),
-        transfers: core::iter::repeat_with(|| Transfer { from: full(), to: full(), attended: true }).take(6).collect(),
-        recordings: core::iter::repeat_with(full).take(3).collect(),
-        voicemail: full(),
-        started: stamp,
-        ended: at(1),
-        gaps: Gaps { joined_late: true, link_lost: true, pbx_restarted: true, overflow: true, agent_restarted: true },
+
+    fn recordings(&self) -> u8 {
+        u8::try_from(self.call.recordings.len()).unwrap()
+    }
+
+    fn is_open(&self) -> bool {
+        self.crms.iter().any(|progress| progress.now.is_open(self.recordings()))
+    }
+
+    fn is_part_open(&self, crm: usize, part: Part) -> bool {
+        let state = self.crms[crm].now;
+        match part {
+            Part::Call => state.is_waiting(),
+            Part::Recordings => !state.is_waiting() && state.is_open(self.recordings()),
+        }
     }
 }
 
-/// An entry that so many CRMs want.
-pub fn entry(call: CallRecord, crms: u8) -> Entry {
-    let wants = |crm| Addressee {
-        crm: Crm(crm),
-        ticket: Ticket { call: bounded(b""), user: Some(17), in_doubt: false, refusals: 0 },
-        recordings: true,
-    };
-    Entry { call, addressees: (0..crms).map(wants).collect() }
+impl Progress {
+    fn new(state: State) -> Self {
+        Self { now: state, durable: state, since: Vec::new(), lost: Vec::new() }
+    }
+
+    /// Takes over what the ring remembers, if that is possible. Out of a page that was let go and is torn now, marks may
+    /// have been torn away: such a call is in doubt anyway.
+    fn accept(&mut self, state: State, after_cut: bool, came_back: bool) {
+        if came_back {
+            self.durable = State::waiting(true);
+            self.since.push(self.durable);
+        }
+        let (call, recordings) = (state.bits() & 0b11, state.bits() >> 2);
+        let was = |earlier: &State| earlier.bits() & 0b11 == call;
+        let was_lost = self.lost.iter().any(|lost| !lost.is_waiting() && was(lost));
+        let was_so = was(&self.durable) || was(&self.now) || self.since.iter().any(was) || was_lost;
+        assert!(was_so, "{state:?} was never so: {self:?}");
+        let least = self.durable.bits() >> 2;
+        let most = self.lost.iter().fold(self.now.bits() >> 2, |most, lost| most | lost.bits() >> 2);
+        assert!(recordings & least == least && recordings | most == most, "{state:?} does not fit {self:?}");
+        if self.now != state {
+            self.lost.push(self.now);
+        }
+        if after_cut {
+            *self = Self { lost: core::mem::take(&mut self.lost), ..Self::new(state) };
+        } else {
+            self.since.push(core::mem::replace(&mut self.now, state));
+        }
+    }
 }

@@ -37,7 +37,7 @@ use std::collections::VecDeque;
 use turn::Moving;
 
 /// The journal's log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ring<S> {
     storage: S,
     pages: u32,
@@ -75,7 +75,7 @@ impl<S: Storage> Ring<S> {
         let pages = u32::try_from(storage.size() / JOURNAL_PAGE_BYTES as u64).unwrap_or(u32::MAX).min(PAGES_MAX);
         let mut scan = scan(&storage, pages);
         // Half of all numbers used up is forged (see SEQUENCE_END): such a ring could not go on for ever.
-        let restarted = scan.last_sequence > SEQUENCE_END / 2;
+        let restarted = scan.highest_sequence > SEQUENCE_END / 2;
         if restarted {
             let recovery = Recovery { restarted, entries: 0, ..scan.recovery };
             scan = Scan { recovery, ..Scan::default() };
@@ -106,7 +106,7 @@ impl<S: Storage> Ring<S> {
         let seq = stored.seq;
         let written = self.transact(|ring| {
             ring.stage_bookkeeping()?;
-            ring.room_for(payload.len())?;
+            ring.room_for(payload.len(), Kind::Entry)?;
             let slot = |offset, size| Slot::new(&summary, offset, size, false);
             ring.head.stage(Kind::Entry, &payload, |offset, size| Staged::Entry { seq, slot: slot(offset, size) });
             Ok(())
@@ -136,6 +136,7 @@ impl<S: Storage> Ring<S> {
         }
         if self.marks.len() >= JOURNAL_MARKS && self.flush(now).is_err() {
             self.marks.pop_front(); // the medium fails: that entry will be looked up once more after a restart
+            self.counters.forgotten_marks = self.counters.forgotten_marks.saturating_add(1);
         }
         self.marks_since.get_or_insert(now.mono);
         self.marks.push_back(Marked { seq, slot, mark });
@@ -200,13 +201,13 @@ impl<S: Storage> Ring<S> {
         &self.storage
     }
 
-    /// Gives the storage back; waiting marks are lost.
-    pub fn into_storage(self) -> S {
-        self.storage
+    /// The same, for tests that make it fail.
+    pub fn storage_mut(&mut self) -> &mut S {
+        &mut self.storage
     }
 
     fn from_scan(storage: S, pages: u32, settings: Settings, scan: Scan) -> Self {
-        let head = Head::new(pages, scan.head_page, scan.head_offset, scan.last_sequence.saturating_add(1));
+        let head = Head::new(pages, scan.head_page, scan.head_offset, scan.highest_sequence.saturating_add(1));
         Self {
             collected: head.page(),
             storage,
@@ -281,13 +282,13 @@ impl<S: Storage> Ring<S> {
         let mut payload = Vec::new();
         if self.table_due {
             self.table.encode(&mut payload);
-            self.room_for(payload.len())?;
+            self.room_for(payload.len(), Kind::Table)?;
             self.head.stage(Kind::Table, &payload, |_, _| Staged::Table);
         }
         if let Some(clock) = self.clock_due {
             payload.clear();
             clock.encode(&mut payload);
-            self.room_for(payload.len())?;
+            self.room_for(payload.len(), Kind::Clock)?;
             self.head.stage(Kind::Clock, &payload, |_, _| Staged::Clock);
         }
         // Staged marks leave the queue when they are written, which making room may do in between.
@@ -301,7 +302,7 @@ impl<S: Storage> Ring<S> {
                 marked.encode(&mut payload);
                 count += 1;
             }
-            self.room_for(payload.len())?;
+            self.room_for(payload.len(), Kind::Marks)?;
             self.head.stage(Kind::Marks, &payload, |offset, _| Staged::Marks { count, offset });
         }
         Ok(())

@@ -10,9 +10,10 @@
 //! Until 3 both copies may lie in the file; they have one identity, and recovery takes the later.
 
 use super::super::JournalError;
-use super::super::frame::{Kind, Walk};
+use super::super::frame::Kind;
 use super::super::head::Staged;
-use super::super::record::{Seq, Summary};
+use super::super::index::Slot;
+use super::super::record::Seq;
 use super::super::storage::Storage;
 use super::Ring;
 use crate::config::WhenFull;
@@ -29,16 +30,20 @@ pub struct Moving {
 
 impl<S: Storage> Ring<S> {
     /// Brings the head to where a payload of `length` bytes fits. Refuses only when the medium fails, or when the ring
-    /// is full and told to keep what it has.
-    pub(super) fn room_for(&mut self, length: usize) -> Result<(), JournalError> {
+    /// is full and told to keep what it has; even then marks may use up the gap, because they make room.
+    pub(super) fn room_for(&mut self, length: usize, kind: Kind) -> Result<(), JournalError> {
         let mut rounds = 0;
         loop {
+            self.begin_page();
             self.place_moving();
             if self.moving.is_empty() && self.head.fits(length) {
                 return Ok(());
             }
             // Once round without finding room: what is left is dropped rather than carried in circles.
-            self.collect_ahead(rounds < self.pages)?;
+            match self.collect_ahead(rounds < self.pages) {
+                Err(JournalError::Full) if kind != Kind::Entry && self.collected > self.head.page() => {}
+                result => result?,
+            }
             self.place_moving();
             self.enter_next_page()?;
             rounds = rounds.saturating_add(1);
@@ -66,36 +71,25 @@ impl<S: Storage> Ring<S> {
     /// Sorts the entries of one page: undelivered ones will be moved, or dropped when the ring is full of them; the
     /// others are forgotten.
     fn collect(&mut self, page: u64, keep: bool) -> Result<(), JournalError> {
-        let start = u64::from(self.head.number_of(page)) * JOURNAL_PAGE_BYTES as u64;
         let capacity = u64::from(self.pages) * JOURNAL_PAGE_BYTES as u64;
         let keep_open = keep && self.index.open_bytes() <= capacity / 4 * 3;
         // Refused calls are kept for the operator while there is plenty of room.
         let keep_dead = keep && self.index.held_bytes() <= capacity / 4;
-        let found = self.entries_in(start)?;
-        if self.settings.when_full == WhenFull::DropNewest && !keep_open && found.iter().any(|(_, open, _)| *open) {
+        let start = self.head.number_of(page).saturating_mul(JOURNAL_PAGE_BYTES as u32);
+        let (found, active) = (self.index.within(start, JOURNAL_PAGE_BYTES as u32), self.index.active());
+        let is_open = |slot: &Slot| slot.is_open(active);
+        if self.settings.when_full == WhenFull::DropNewest && !keep_open && found.iter().any(|(_, slot)| is_open(slot))
+        {
             return Err(JournalError::Full);
         }
-        for (seq, open, dead) in found {
-            if open && keep_open || dead && keep_dead {
+        for (seq, slot) in found {
+            if is_open(&slot) && keep_open || slot.is_dead(active) && keep_dead {
                 self.moving.push_back(Moving { seq, source: page });
             } else {
-                self.forget(seq, open);
+                self.forget(seq, is_open(&slot));
             }
         }
         Ok(())
-    }
-
-    /// The entries whose valid copy lies in the page at `start`: identity, undelivered, refused.
-    fn entries_in(&self, start: u64) -> Result<Vec<(Seq, bool, bool)>, JournalError> {
-        let mut page = vec![0; JOURNAL_PAGE_BYTES];
-        self.storage.read_at(start, &mut page).map_err(|error| JournalError::io("read", &error))?;
-        let active = self.index.active();
-        let entries = Walk::new(&page, 0).filter(|(_, frame)| frame.kind == Kind::Entry).filter_map(|(at, frame)| {
-            let seq = Summary::decode(frame.payload).ok()?.seq;
-            let slot = self.index.slot(seq).filter(|slot| u64::from(slot.offset) == start + at as u64)?;
-            Some((seq, slot.is_open(active), slot.is_dead(active)))
-        });
-        Ok(entries.collect())
     }
 
     /// Stages copies of the entries that must move, as long as they fit the head's page.
@@ -123,7 +117,7 @@ impl<S: Storage> Ring<S> {
         }
     }
 
-    /// Writes what is staged and goes on to the next page, which begins with the table.
+    /// Writes what is staged and goes on to the next page.
     fn enter_next_page(&mut self) -> Result<(), JournalError> {
         self.write_staged()?;
         let next = self.head.page() + 1;
@@ -135,10 +129,16 @@ impl<S: Storage> Ring<S> {
             self.forget(seq, true); // grown beyond all slack: see `gap`
         }
         self.head.enter_next_page();
-        let mut payload = Vec::new();
-        self.table.encode(&mut payload);
-        self.head.stage(Kind::Table, &payload, |_, _| Staged::Table);
         Ok(())
+    }
+
+    /// Every page begins with the table.
+    fn begin_page(&mut self) {
+        if self.head.is_page_fresh() {
+            let mut payload = Vec::new();
+            self.table.encode(&mut payload);
+            self.head.stage(Kind::Table, &payload, |_, _| Staged::Table);
+        }
     }
 
     fn forget(&mut self, seq: Seq, open: bool) {

@@ -139,7 +139,9 @@ pub struct Stats {
     pub refused: u32,
     /// Calls that were copied on to survive, since the start.
     pub moved: u32,
-    /// Records that went bad after the start.
+    /// Marks that could not be written for so long that they were given up; each costs a look-up after a restart.
+    pub forgotten_marks: u32,
+    /// Entries that went bad after the start.
     pub lost_records: u32,
     /// Bytes written to the file in this day (UTC; before the clock is set: day of the boot).
     pub bytes_today: u64,
