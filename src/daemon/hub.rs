@@ -480,11 +480,11 @@ fn tell_recovery(recovery: Recovery, medium: Medium) {
     if recovery.is_clean() {
         log::info!("journal open, {} calls in it", recovery.entries);
     } else {
-        let Recovery { entries, lost_records, damaged_pages, unreadable_pages, unknown_records, restarted, .. } =
+        let Recovery { entries, damaged_places, damaged_pages, unreadable_pages, unknown_records, restarted, .. } =
             recovery;
         let anew = if restarted { "begun anew" } else { "repaired" };
         log::warn!(
-            "journal {anew}, {entries} calls in it: {lost_records} records lost, {damaged_pages} pages of garbage, \
+            "journal {anew}, {entries} calls in it: {damaged_places} damaged places, {damaged_pages} pages of garbage, \
              {unreadable_pages} pages unreadable, {unknown_records} records of another version"
         );
     }
@@ -495,7 +495,7 @@ fn tell_recovery(recovery: Recovery, medium: Medium) {
 
 /// Records that could not be read, a page without any of them counted as one.
 fn damaged_at_start(recovery: &Recovery) -> u64 {
-    [recovery.lost_records, recovery.damaged_pages, recovery.unreadable_pages].into_iter().map(u64::from).sum()
+    [recovery.damaged_places, recovery.damaged_pages, recovery.unreadable_pages].into_iter().map(u64::from).sum()
 }
 
 /// One line about a finished call.
