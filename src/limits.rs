@@ -368,3 +368,16 @@ pub const JOURNAL_REPLIES: usize = 32;
 pub const TRANSCRIPT_BYTES: u64 = 256 * 1024 * 1024;
 /// Time that `doctor` gives the PBX to answer all its questions.
 pub const DOCTOR_PBX_TIMEOUT: Duration = Duration::from_secs(30);
+/// Changes of calls in progress that nobody waits for are gathered this long before the mirror is written.
+pub const MIRROR_GATHER: Duration = Duration::from_millis(100);
+/// Calls of one CRM that are in doubt for longer and make room for others: only their tickets are in memory. At the cap they stay
+/// in the hand.
+pub const CALLS_ASIDE: usize = 256;
+/// A call that has to wait longer than this makes room for others in a crowded hand.
+pub const CALL_ASIDE_WAIT: Duration = Duration::from_secs(60);
+/// The users could not be read so often, although the portal may be well: calls go without them.
+pub const USERS_PATIENCE: u32 = 5;
+/// Calls that go without the users known after each failed reading of them; the first failure ends it.
+pub const CALLS_WITHOUT_USERS: u32 = 16;
+/// A recording is looked for at least so often before it is given up.
+pub const RECORDING_LOOKS: u8 = 3;

@@ -219,6 +219,8 @@ fn collect(mut response: ureq::http::Response<Body>, cap: u64) -> Result<Answer,
     let head = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let location = head(header::LOCATION).map(str::to_owned);
     let retry_after = head(header::RETRY_AFTER).and_then(|secs| secs.trim().parse().ok()).map(Duration::from_secs);
+    // A peer's number must not close the portal for ever.
+    let retry_after = retry_after.map(|wish: Duration| wish.min(crate::limits::CRM_METHOD_BLOCK_MAX));
     let status = response.status().as_u16();
     let mut body = Vec::new();
     // One byte over the cap tells a full answer from a cut one.

@@ -18,7 +18,7 @@ use crate::deliver::schedule::{Policy, Schedule};
 use crate::journal::storage::Medium;
 use crate::journal::thread::{Fault, Journal, Reply, Request};
 use crate::journal::{Addressee, Crm, CrmTag, Entry, Recovery, Stats};
-use crate::limits::{APPENDS_IN_FLIGHT, MIRROR_INTERVAL};
+use crate::limits::{APPENDS_IN_FLIGHT, MIRROR_GATHER, MIRROR_INTERVAL};
 use crate::log::Repeated;
 use crate::mirror::Mirror;
 use crate::status;
@@ -71,6 +71,8 @@ pub struct Hub {
     unjournalled: u64,
     journal_fault: Option<String>,
     resync_wanted: bool,
+    /// When the PBX was last heard, while the link is down.
+    last_heard: Option<Stamp>,
 }
 
 /// What the mirror was last told.
@@ -122,10 +124,14 @@ impl Hub {
             unjournalled: 0,
             journal_fault: None,
             resync_wanted: false,
+            last_heard: None,
         };
         hub.restore_cards(cards, now.mono);
         for FinishedImage { record, tickets } in finished {
             let tickets = hub.known_tickets(&tickets);
+            for seat in &mut hub.seats {
+                seat.schedule.finished(&record.id);
+            }
             hub.keep(Arc::new(record), tickets, now.mono);
         }
         hub.drain(now);
@@ -135,6 +141,17 @@ impl Hub {
     /// The tracker, to be told what the link hears. Follow each telling with [`drain`](Self::drain).
     pub fn tracker(&mut self) -> &mut Tracker {
         &mut self.tracker
+    }
+
+    /// The link was lost; the PBX was last heard at `heard`. Nothing after that is known of the calls in progress.
+    pub fn link_lost(&mut self, heard: Stamp) {
+        self.last_heard = Some(heard);
+        self.tracker.link_lost(heard);
+    }
+
+    /// The link is in step again.
+    pub fn link_live(&mut self) {
+        self.last_heard = None;
     }
 
     /// Takes what came out of the tracker.
@@ -177,6 +194,9 @@ impl Hub {
         match reply {
             Reply::Opened { recovery, medium, stats, .. } => {
                 tell_recovery(recovery, medium);
+                for seat in &mut self.seats {
+                    seat.schedule.journal_opened();
+                }
                 self.recovery = recovery;
                 self.stats = *stats;
             }
@@ -224,7 +244,10 @@ impl Hub {
     /// When something becomes due by itself.
     pub fn poll_timeout(&self) -> Option<Monotonic> {
         let schedules = self.seats.iter().filter_map(|seat| seat.schedule.poll_timeout());
-        let mirror = (self.mirror.is_some() && self.tracker.calls() > 0).then(|| self.mirrored.at + MIRROR_INTERVAL);
+        let changed = self.tracker.generation() != self.mirrored.tracker_generation;
+        let wait = if changed { MIRROR_GATHER } else { MIRROR_INTERVAL };
+        let kept = changed || (self.tracker.calls() > 0 && self.last_heard.is_none());
+        let mirror = (self.mirror.is_some() && kept).then(|| self.mirrored.at + wait);
         schedules.chain(self.tracker.poll_timeout()).chain(mirror).min()
     }
 
@@ -380,14 +403,18 @@ impl Hub {
     }
 
     fn write_mirror(&mut self, now: Stamp) {
-        let Some(mirror) = &mut self.mirror else { return };
+        if self.mirror.is_none() {
+            return;
+        }
         let generation = self.tracker.generation();
-        let old = self.tracker.calls() > 0 && now.mono >= self.mirrored.at + MIRROR_INTERVAL;
-        if !self.mirrored.dirty && generation == self.mirrored.tracker_generation && !old {
+        let age = now.mono.since(self.mirrored.at);
+        let changed = generation != self.mirrored.tracker_generation && age >= MIRROR_GATHER;
+        let old = self.tracker.calls() > 0 && self.last_heard.is_none() && age >= MIRROR_INTERVAL;
+        if !self.mirrored.dirty && !changed && !old {
             return;
         }
         let image = Image {
-            tracker: self.tracker.export(now),
+            tracker: self.tracker.export(self.last_heard.unwrap_or(now)),
             cards: self
                 .seats
                 .iter()
@@ -396,33 +423,41 @@ impl Hub {
                     cards.map(|c| CardImage::of(seat.tag.bits(), c))
                 })
                 .collect(),
-            finished: self
-                .appends
-                .values()
-                .map(|append| FinishedImage {
-                    record: (*append.record).clone(),
-                    tickets: append
-                        .tickets
-                        .iter()
-                        .filter_map(|(crm, ticket)| {
-                            Some((self.seats.get(usize::from(crm.0))?.tag.bits(), ticket.clone()))
-                        })
-                        .collect(),
-                })
-                .collect(),
+            finished: self.unsafe_calls(),
         };
-        match serde_json::to_vec(&image) {
-            Ok(bytes) => {
+        match (serde_json::to_vec(&image), &mut self.mirror) {
+            (Ok(bytes), Some(mirror)) => {
                 let write = mirror.store(bytes);
                 if self.mirrored.awaited == Some(u64::MAX) {
                     self.mirrored.awaited = Some(write);
                 }
             }
-            Err(error) => log::error!("the mirror could not be made: {error}"),
+            (Err(error), _) => log::error!("the mirror could not be made: {error}"),
+            (_, None) => {}
         }
         self.mirrored.tracker_generation = generation;
         self.mirrored.dirty = false;
         self.mirrored.at = now.mono;
+    }
+
+    /// Finished calls that the journal does not hold: on the way there, or delivered from memory.
+    fn unsafe_calls(&self) -> Vec<FinishedImage> {
+        let tag = |crm: Crm| self.seats.get(usize::from(crm.0)).map(|seat| seat.tag.bits());
+        let mut images: Vec<FinishedImage> = Vec::new();
+        for append in self.appends.values() {
+            let tickets = append.tickets.iter().filter_map(|(crm, ticket)| Some((tag(*crm)?, ticket.clone())));
+            images.push(FinishedImage { record: (*append.record).clone(), tickets: tickets.collect() });
+        }
+        for seat in &self.seats {
+            for (record, ticket) in seat.schedule.unjournalled() {
+                let ticket = (seat.tag.bits(), ticket.clone());
+                match images.iter_mut().find(|image| image.record.id == record.id) {
+                    Some(image) => image.tickets.push(ticket),
+                    None => images.push(FinishedImage { record: record.clone(), tickets: vec![ticket] }),
+                }
+            }
+        }
+        images
     }
 
     fn release_cards(&mut self) {
@@ -438,13 +473,16 @@ impl Hub {
 }
 
 fn pump_seat(seat: &mut Seat, crm: Crm, journal: &Journal, now: Stamp) {
+    let mut told = true;
     while let Some((seq, mark)) = seat.schedule.poll_mark() {
         if let Err(Request::Mark { seq, mark, .. }) = journal.request(Request::Mark { seq, crm, mark }) {
             seat.schedule.return_mark(seq, mark);
+            told = false;
             break;
         }
     }
-    while let Some(question) = seat.schedule.question(now.mono) {
+    // A question must not overtake a mark: the answer would bring back what is settled.
+    while let Some(question) = told.then(|| seat.schedule.question(now.mono)).flatten() {
         let (part, after, max) = (question.part, question.after, question.max);
         if journal.request(Request::Pending { crm, part, after, max }).is_err() {
             seat.schedule.unasked(part);

@@ -75,7 +75,6 @@ impl Daemon {
             self.hub.pump(now);
             let wake = self.wake();
             tokio::select! {
-                biased;
                 signal = self.pbx.signal() => self.pbx.take_signal(signal, &mut self.hub),
                 Some((crm, report)) = self.reports.recv() => self.hub.reported(crm, report, clock::now()),
                 Some(reply) = self.replies.recv() => {
@@ -145,7 +144,8 @@ impl Daemon {
         log::info!("ending");
         let closed = async {
             while !self.hub.close(clock::now()) {
-                self.replies.recv().await;
+                let Some(reply) = self.replies.recv().await else { return };
+                self.hub.journal_said(reply, clock::now());
             }
             while let Some(reply) = self.replies.recv().await {
                 if matches!(reply, Reply::Closed) {

@@ -24,7 +24,10 @@ pub struct Pbx {
     attempt: usize,
     state: String,
     losses: u64,
-    was_live: bool,
+    /// When the PBX was last heard, while the login holds.
+    heard: Option<Stamp>,
+    /// The present port answered as a PBX once.
+    right_port: bool,
     fault: Repeated,
 }
 
@@ -47,7 +50,8 @@ impl Pbx {
             attempt: 0,
             state: String::from("not connected yet"),
             losses: 0,
-            was_live: false,
+            heard: None,
+            right_port: false,
             fault: Repeated::new(),
         }
     }
@@ -89,18 +93,13 @@ impl Pbx {
         let server = self.link.server();
         status::Pbx {
             name: self.name.clone(),
-            address: format!("{}:{}", self.host, self.port()),
+            address: format!("{}:{}", self.host, port(&self.ports, self.attempt)),
             live: self.link.is_live(),
             state: self.state.clone(),
             server: format!("{} {}", server.banner, server.asterisk_version).trim().to_owned(),
             events: self.link.counters().events,
             link_losses: self.losses,
         }
-    }
-
-    fn port(&self) -> u16 {
-        let at = self.attempt.checked_rem(self.ports.len()).unwrap_or(0);
-        self.ports.get(at).copied().unwrap_or(5038)
     }
 
     fn read(&mut self, hub: &mut Hub) {
@@ -112,6 +111,7 @@ impl Pbx {
                 Ok(Some(count)) => {
                     let now = clock::now();
                     taken += count;
+                    self.heard = self.heard.map(|_| now);
                     self.link.filled(count, now.mono);
                     self.drain(hub, now);
                 }
@@ -143,30 +143,35 @@ impl Pbx {
         while let Some(output) = self.link.poll(now.mono) {
             match output {
                 Output::Connect => {
-                    self.attempt = self.attempt.wrapping_add(usize::from(self.fault.is_faulty()));
-                    self.wire = Wire::connect(
-                        &self.host,
-                        self.ports.get(self.attempt % self.ports.len().max(1)).copied().unwrap_or(5038),
-                    );
+                    let next = self.fault.is_faulty() && !self.right_port;
+                    self.attempt = self.attempt.wrapping_add(usize::from(next));
+                    self.wire = Wire::connect(&self.host, port(&self.ports, self.attempt));
                 }
                 Output::Down { fault, wait } => {
                     self.wire = Wire::Down;
-                    self.losses += u64::from(core::mem::take(&mut self.was_live));
                     self.state = fault.to_string();
                     if let Some(line) = self.fault.fault(&self.state, now.mono) {
                         log::warn!("{line} (next attempt in {} s)", wait.as_secs());
                     }
-                    hub.tracker().link_lost(now);
-                    events = true;
+                    // Attempts that fail while the link is down tell nothing new of the calls.
+                    if let Some(heard) = self.heard.take() {
+                        self.losses += 1;
+                        hub.link_lost(heard);
+                        events = true;
+                    }
                 }
                 Output::Live => {
-                    self.was_live = true;
+                    hub.link_live();
                     self.state = String::from("connected");
                     if let Some(line) = self.fault.well() {
                         log::info!("{line}");
                     }
                 }
-                Output::LoggedIn(server) => log::info!("logged in to {}, {}", self.name, server.banner),
+                Output::LoggedIn(server) => {
+                    self.heard = Some(now);
+                    self.right_port = true;
+                    log::info!("logged in to {}, {}", self.name, server.banner);
+                }
                 Output::Server(server) => log::info!("{} runs Asterisk {}", self.name, server.asterisk_version),
                 Output::Lacks(lack) => log::warn!("{lack}"),
                 Output::PeersEnd | Output::Consumed | Output::Answer { .. } => {}
@@ -180,6 +185,12 @@ impl Pbx {
             hub.drain(now);
         }
     }
+}
+
+/// The port of an attempt: each of them in turn.
+fn port(ports: &[u16], attempt: usize) -> u16 {
+    let at = attempt.checked_rem(ports.len()).unwrap_or(0);
+    ports.get(at).copied().unwrap_or(5038)
 }
 
 /// Hands on what concerns calls.

@@ -9,7 +9,7 @@ use crate::call::record::{CallId, CallRecord};
 use crate::clock::Monotonic;
 use crate::crm::{Shown, Ticket};
 use crate::journal::{Dating, Part, Pending, Seq};
-use crate::limits::{AFTER_CRASH, APPENDS_IN_FLIGHT, CALL_RETRY_LONGEST, CALLS_IN_HAND};
+use crate::limits::{AFTER_CRASH, APPENDS_IN_FLIGHT, CALL_ASIDE_WAIT, CALL_RETRY_LONGEST, CALLS_ASIDE, CALLS_IN_HAND};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -64,12 +64,16 @@ impl Fact {
         Self { in_doubt, dating, due, ..fact }
     }
 
-    /// The whole entry waits longer after each failure of its own.
+    /// Due again after `wish`, and later with each failure of its own; without a wish when the portal is ready, for then the
+    /// failure was not about this call.
     fn put_back(&mut self, now: Monotonic, wish: Duration) {
-        self.failures = self.failures.saturating_add(1);
-        let own = Duration::from_secs(5).saturating_mul(1 << self.failures.min(10)).min(CALL_RETRY_LONGEST);
-        self.due = now + if self.failures > 2 { own.max(wish) } else { wish };
         self.in_flight = false;
+        self.due = now;
+        if !wish.is_zero() {
+            self.failures = self.failures.saturating_add(1);
+            let own = Duration::from_secs(5).saturating_mul(1 << self.failures.min(10)).min(CALL_RETRY_LONGEST);
+            self.due = now + if self.failures > 2 { own.max(wish) } else { wish };
+        }
     }
 }
 
@@ -81,12 +85,26 @@ pub struct Calls {
     cursor: Seq,
     asked: bool,
     dry: bool,
+    /// Settled while a question was under way, whose answer may still have them.
+    settled: Vec<Seq>,
+    aside: Vec<Aside>,
+}
+
+/// A call that waits longer and has made room: what must not be forgotten of it until it is read again.
+#[derive(Debug)]
+struct Aside {
+    seq: Seq,
+    ticket: Ticket,
+    failures: u32,
+    in_doubt: bool,
+    due: Monotonic,
 }
 
 impl Calls {
     /// An empty hand of a process that started at `started`.
     pub fn new(started: Monotonic) -> Self {
-        Self { hand: VecDeque::new(), started, cursor: Seq(0), asked: false, dry: false }
+        let (settled, aside) = (Vec::new(), Vec::new());
+        Self { hand: VecDeque::new(), started, cursor: Seq(0), asked: false, dry: false, settled, aside }
     }
 
     /// Takes a call that has just ended, if there is room; otherwise it is read from the journal in its turn.
@@ -94,19 +112,30 @@ impl Calls {
         let room = if fact.seq.is_some() { CALLS_IN_HAND } else { CALLS_IN_HAND + APPENDS_IN_FLIGHT };
         if self.hand.len() < room {
             self.hand.push_back(fact);
-        } else {
+        } else if fact.seq.is_some() {
             self.dry = false;
+        } else {
+            log::error!("call {} is lost: neither the journal nor the memory has room for it", fact.record.id);
         }
     }
 
     /// What to read from the journal next, if there is room.
-    pub fn question(&mut self) -> Option<Question> {
+    pub fn question(&mut self, now: Monotonic) -> Option<Question> {
+        if self.aside.iter().any(|aside| aside.due <= now) && !self.asked {
+            self.read_anew();
+        }
         let room = CALLS_IN_HAND.saturating_sub(self.hand.len());
         if self.asked || self.dry || room < CALLS_IN_HAND / 2 {
             return None;
         }
         self.asked = true;
+        self.settled.clear();
         Some(Question { part: Part::Call, after: self.cursor, max: room })
+    }
+
+    /// The journal has to be read from its oldest call.
+    pub fn read_anew(&mut self) {
+        (self.cursor, self.asked, self.dry) = (Seq(0), false, false);
     }
 
     /// The question could not be asked: later again.
@@ -115,14 +144,24 @@ impl Calls {
     }
 
     /// The journal's answer to [`question`](Self::question).
-    pub fn loaded(&mut self, entries: Vec<Pending>) {
+    pub fn loaded(&mut self, entries: Vec<Pending>, now: Monotonic) {
         self.asked = false;
         self.dry = entries.is_empty();
         for entry in entries {
             self.cursor = self.cursor.max(entry.seq);
-            if !self.hand.iter().any(|fact| fact.seq == Some(entry.seq)) {
-                self.hand.push_back(Fact::loaded(entry, self.started));
+            let seq = entry.seq;
+            let known = self.settled.contains(&seq) || self.hand.iter().any(|fact| fact.seq == Some(seq));
+            let aside = self.aside.iter().position(|aside| aside.seq == seq);
+            let waits = aside.and_then(|at| self.aside.get(at)).is_some_and(|aside| aside.due > now);
+            if known || waits {
+                continue;
             }
+            let mut fact = Fact::loaded(entry, self.started);
+            if let Some(aside) = aside.map(|at| self.aside.swap_remove(at)) {
+                (fact.ticket, fact.failures) = (aside.ticket, aside.failures);
+                fact.in_doubt |= aside.in_doubt;
+            }
+            self.hand.push_back(fact);
         }
     }
 
@@ -141,15 +180,33 @@ impl Calls {
     /// A verdict was reached: the call in flight leaves the hand.
     pub fn settle(&mut self) -> Option<Fact> {
         let at = self.hand.iter().position(|fact| fact.in_flight)?;
-        self.hand.remove(at)
+        let fact = self.hand.remove(at)?;
+        if self.asked {
+            self.settled.extend(fact.seq);
+        }
+        Some(fact)
     }
 
     /// No verdict yet: the call in flight is due again after `wish`.
     pub fn put_back(&mut self, now: Monotonic, wish: Duration, ticket: Ticket, shown: Shown, in_doubt: bool) {
-        if let Some(fact) = self.hand.iter_mut().find(|fact| fact.in_flight) {
+        let Some(at) = self.hand.iter().position(|fact| fact.in_flight) else { return };
+        if let Some(fact) = self.hand.get_mut(at) {
             (fact.ticket, fact.shown) = (ticket, shown);
             fact.in_doubt |= in_doubt;
             fact.put_back(now, wish);
+        }
+        self.put_aside(at, now);
+    }
+
+    /// A call that waits long makes room in a crowded hand; the journal has it.
+    fn put_aside(&mut self, at: usize, now: Monotonic) {
+        let crowded = self.hand.len() > CALLS_IN_HAND / 2 && self.aside.len() < CALLS_ASIDE;
+        let long = |fact: &&Fact| fact.seq.is_some() && fact.due.since(now) > CALL_ASIDE_WAIT;
+        if !crowded || self.hand.get(at).filter(long).is_none() {
+            return;
+        }
+        if let Some(Fact { seq: Some(seq), ticket, failures, in_doubt, due, .. }) = self.hand.remove(at) {
+            self.aside.push(Aside { seq, ticket, failures, in_doubt, due });
         }
     }
 
@@ -164,7 +221,13 @@ impl Calls {
 
     /// The moment of the next due call.
     pub fn next_due(&self) -> Option<Monotonic> {
-        self.hand.iter().filter(|fact| !fact.in_flight && !fact.card_in_flight).map(|fact| fact.due).min()
+        let hand = self.hand.iter().filter(|fact| !fact.in_flight && !fact.card_in_flight).map(|fact| fact.due);
+        hand.chain(self.aside.iter().map(|aside| aside.due)).min()
+    }
+
+    /// Calls in hand that the journal does not hold.
+    pub fn unjournalled(&self) -> impl Iterator<Item = (&CallRecord, &Ticket)> {
+        self.hand.iter().filter(|fact| fact.seq.is_none()).map(|fact| (&*fact.record, &fact.ticket))
     }
 
     /// Calls in hand.

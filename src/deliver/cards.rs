@@ -9,7 +9,7 @@ use crate::call::live::LiveCall;
 use crate::call::record::CallId;
 use crate::clock::Monotonic;
 use crate::crm::{Shown, Ticket};
-use crate::limits::{CARD_DEBOUNCE, CARD_WORTH, CARDS};
+use crate::limits::{AFTER_CRASH, CARD_DEBOUNCE, CARD_WORTH, CARDS};
 
 /// What is known of one live call at the CRM.
 #[derive(Clone, Debug)]
@@ -84,6 +84,11 @@ impl Cards {
         let Some(card) = self.table.iter_mut().find(|card| news && card.call.id == id) else { return };
         card.announced = true;
         card.progress = if ticket.user.is_some() { Progress::Ready } else { Progress::Fresh };
+        if ticket.in_doubt {
+            // The request that the crash cut off may still be running.
+            card.doubt_until = now + AFTER_CRASH;
+            card.due = card.doubt_until;
+        }
         (card.ticket, card.shown) = (ticket, shown);
     }
 
@@ -134,6 +139,8 @@ impl Cards {
         card.progress = if card.ticket.user.is_some() { Progress::Ready } else { Progress::Fresh };
         card.announced = card.ticket.user.is_some();
         card.dirty |= repeat && !card.ending;
+        // It was registered while the call went away: now there is something to close.
+        card.dirty |= card.leaving && !card.ticket.call.is_empty() && !card.shown.0.is_empty();
         card.doubt_until = card.doubt_until.max(doubt_until);
         card.due = card.due.max(card.doubt_until);
         true

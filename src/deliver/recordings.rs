@@ -9,7 +9,7 @@ use crate::call::record::CallRecord;
 use crate::clock::Monotonic;
 use crate::crm::Ticket;
 use crate::journal::{self, Dating, Part, Seq};
-use crate::limits::{RECORDING_RETRY, RECORDINGS_IN_HAND, RECORDINGS_RESCAN};
+use crate::limits::{RECORDING_LOOKS, RECORDING_RETRY, RECORDINGS_IN_HAND, RECORDINGS_RESCAN};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ pub struct Pending {
     pub in_doubt: bool,
     due: Monotonic,
     in_flight: bool,
+    looks: u8,
 }
 
 impl Pending {
@@ -38,13 +39,28 @@ impl Pending {
     pub fn new(seq: Option<Seq>, record: Arc<CallRecord>, ticket: Ticket, in_doubt: bool, due: Monotonic) -> Self {
         let left =
             (0..record.recordings.len()).fold(0, |bits, index| bits | 1_u8.checked_shl(index as u32).unwrap_or(0));
-        Self { seq, record, ticket, left, dating: Dating::Known, in_doubt, due, in_flight: false }
+        Self { seq, record, ticket, left, dating: Dating::Known, in_doubt, due, in_flight: false, looks: 0 }
     }
 
     fn loaded(entry: journal::Pending, due: Monotonic) -> Self {
         let journal::Pending { seq, call, ticket, recordings_left: left, dating, .. } = entry;
         // Whether an attach of an earlier attempt arrived is not in the journal.
-        Self { seq: Some(seq), record: Arc::from(call), ticket, left, dating, in_doubt: true, due, in_flight: false }
+        Self {
+            seq: Some(seq),
+            record: Arc::from(call),
+            ticket,
+            left,
+            dating,
+            in_doubt: true,
+            due,
+            in_flight: false,
+            looks: 0,
+        }
+    }
+
+    /// Whether it was looked for often enough to be given up.
+    pub fn is_hopeless(&self) -> bool {
+        self.looks >= RECORDING_LOOKS
     }
 
     /// The recording that is next.
@@ -59,6 +75,8 @@ pub struct Recordings {
     hand: VecDeque<Pending>,
     cursor: Seq,
     asked: bool,
+    /// Settled while a question was under way, whose answer may still have them.
+    settled: Vec<Seq>,
     /// Nothing more after the cursor: start over at this time.
     again: Option<Monotonic>,
 }
@@ -81,7 +99,13 @@ impl Recordings {
             self.cursor = Seq(0);
         }
         self.asked = true;
+        self.settled.clear();
         Some(Question { part: Part::Recordings, after: self.cursor, max: room })
+    }
+
+    /// The journal has to be read from its oldest call.
+    pub fn read_anew(&mut self) {
+        (self.cursor, self.asked, self.again) = (Seq(0), false, None);
     }
 
     /// The question could not be asked: later again.
@@ -97,7 +121,8 @@ impl Recordings {
         }
         for entry in entries {
             self.cursor = self.cursor.max(entry.seq);
-            if !self.hand.iter().any(|pending| pending.seq == Some(entry.seq)) {
+            let settled = self.settled.contains(&entry.seq);
+            if !settled && !self.hand.iter().any(|pending| pending.seq == Some(entry.seq)) {
                 self.deal(Pending::loaded(entry, now));
             }
         }
@@ -122,6 +147,7 @@ impl Recordings {
         pending.left &= pending.left.wrapping_sub(1);
         if pending.left == 0 {
             self.hand.remove(at);
+            self.note_settled(done.0);
         }
         Some(done)
     }
@@ -129,19 +155,30 @@ impl Recordings {
     /// The call in flight gets no more recordings: it leaves the hand.
     pub fn give_up(&mut self) -> Option<Seq> {
         let at = self.hand.iter().position(|pending| pending.in_flight)?;
-        self.hand.remove(at)?.seq
+        let seq = self.hand.remove(at)?.seq;
+        self.note_settled(seq);
+        seq
+    }
+
+    fn note_settled(&mut self, seq: Option<Seq>) {
+        if self.asked {
+            self.settled.extend(seq);
+        }
     }
 
     /// The recording in flight could not be attached yet: it is due again after `wish` or by its age, whichever is
     /// later.
     pub fn put_back(&mut self, now: Monotonic, wish: Duration, age: Duration, in_doubt: bool) {
         let Some(at) = self.hand.iter().position(|pending| pending.in_flight) else { return };
-        let full = self.hand.len() >= RECORDINGS_IN_HAND;
+        let crowded = self.hand.len() >= RECORDINGS_IN_HAND / 2;
         if let Some(pending) = self.hand.get_mut(at) {
             pending.in_flight = false;
             pending.in_doubt |= in_doubt;
-            pending.due = now + wish.max((age / 4).clamp(RECORDING_RETRY.0, RECORDING_RETRY.1));
-            if full && pending.seq.is_some() && pending.due.since(now) >= RECORDINGS_RESCAN {
+            pending.looks = pending.looks.saturating_add(1);
+            // A file that is there is looked at twice, so the first waits are short whatever its age.
+            let by_age = if pending.is_hopeless() { age / 4 } else { Duration::ZERO };
+            pending.due = now + wish.max(by_age.clamp(RECORDING_RETRY.0, RECORDING_RETRY.1));
+            if crowded && pending.seq.is_some() && pending.due.since(now) >= RECORDINGS_RESCAN {
                 self.hand.remove(at);
             }
         }

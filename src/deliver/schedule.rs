@@ -25,7 +25,10 @@ use crate::call::record::{CallId, CallRecord};
 use crate::clock::{Monotonic, Stamp};
 use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
 use crate::journal::{self, Dating, Mark, Part, Reason, Seq};
-use crate::limits::{CARD_BACKOFF_LONGEST, FRESH_CALL, USERS_REFRESH, USERS_REFRESH_RETRY};
+use crate::limits::{
+    BACKOFF_LONGEST, CALLS_WITHOUT_USERS, CARD_BACKOFF_LONGEST, FRESH_CALL, USERS_PATIENCE, USERS_REFRESH,
+    USERS_REFRESH_RETRY,
+};
 use crate::text::bounded;
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -58,6 +61,9 @@ pub struct Schedule {
     refresh: Option<Monotonic>,
     /// The users were read once. Until then no call goes, for it would go to the wrong one.
     users_known: bool,
+    /// Readings of the users that failed in a row, and the calls that may go in spite of it.
+    users_failures: u32,
+    without_users: u32,
     marks: VecDeque<(Seq, Mark)>,
     fault: Option<String>,
     counters: Counters,
@@ -78,6 +84,8 @@ impl Schedule {
             suspended: Monotonic::default(),
             refresh: Some(Monotonic::default()),
             users_known: false,
+            users_failures: 0,
+            without_users: 0,
             marks: VecDeque::new(),
             fault: None,
             counters: Counters::default(),
@@ -127,16 +135,27 @@ impl Schedule {
 
     /// What to read from the journal, one question at a time.
     pub fn question(&mut self, now: Monotonic) -> Option<Question> {
-        let calls = self.calls.question();
+        let calls = self.calls.question(now);
         calls.or_else(|| self.policy.recordings.then(|| self.recordings.question(now)).flatten())
     }
 
     /// The journal's answer to a [`question`](Self::question).
     pub fn loaded(&mut self, part: Part, entries: Vec<journal::Pending>, now: Monotonic) {
         match part {
-            Part::Call => self.calls.loaded(entries),
+            Part::Call => self.calls.loaded(entries, now),
             Part::Recordings => self.recordings.loaded(entries, now),
         }
+    }
+
+    /// The journal was opened only now: what it has was not asked for yet.
+    pub fn journal_opened(&mut self) {
+        self.calls.read_anew();
+        self.recordings.read_anew();
+    }
+
+    /// Calls that only the memory holds.
+    pub fn unjournalled(&self) -> impl Iterator<Item = (&CallRecord, &Ticket)> {
+        self.calls.unjournalled()
     }
 
     /// The journal was too busy to be asked.
@@ -192,7 +211,11 @@ impl Schedule {
     /// When something becomes due by itself.
     pub fn poll_timeout(&self) -> Option<Monotonic> {
         let free = |lane: Lane| !self.is_busy(lane);
-        let cards = self.cards.next_due().filter(|_| free(Lane::Cards)).map(|t| t.max(self.card_backoff.until()));
+        let cards = self
+            .cards
+            .next_due()
+            .filter(|_| self.users_known && free(Lane::Cards))
+            .map(|t| t.max(self.card_backoff.until()));
         let calls =
             self.calls.next_due().filter(|_| self.users_known && free(Lane::Calls)).map(|t| t.max(self.portal.until()));
         let recordings = self.recordings.next_due().into_iter().chain(self.refresh).min();
@@ -227,7 +250,7 @@ impl Schedule {
     }
 
     fn card_job(&mut self, now: Monotonic) -> Option<Job> {
-        if self.is_busy(Lane::Cards) || now < self.card_backoff.until() {
+        if !self.users_known || self.is_busy(Lane::Cards) || now < self.card_backoff.until() {
             return None;
         }
         let card = self.cards.take_due(now)?;
@@ -240,9 +263,12 @@ impl Schedule {
     }
 
     fn call_job(&mut self, now: Stamp) -> Option<Job> {
-        if !self.users_known || self.is_busy(Lane::Calls) || now.mono < self.portal.until() {
+        let in_spite = self.without_users > 0;
+        let may = in_spite || (self.users_known && now.mono >= self.portal.until());
+        if !may || self.is_busy(Lane::Calls) {
             return None;
         }
+        self.without_users = self.without_users.saturating_sub(1);
         let fact = self.calls.take_due(now.mono, |fact| is_fresh(fact, now))?;
         Some(Job::Deliver {
             record: Arc::clone(&fact.record),
@@ -294,7 +320,8 @@ impl Schedule {
             matches!(report.outcome, Outcome::Retry { .. } | Outcome::InDoubt { .. } | Outcome::Suspend { .. });
         match &report.outcome {
             Outcome::Done | Outcome::Refused { .. } => self.card_backoff.succeeded(),
-            Outcome::Retry { after, .. } => self.card_backoff.failed(now, *after),
+            // A longer wish is about this call, and its card is not worth that.
+            Outcome::Retry { after, .. } => self.card_backoff.failed(now, after.map(|a| a.min(CARD_BACKOFF_LONGEST))),
             Outcome::InDoubt { .. } | Outcome::Suspend { .. } => self.card_backoff.failed(now, None),
         }
         let doubt_until = match &report.outcome {
@@ -320,8 +347,11 @@ impl Schedule {
                 self.mark(seq, Mark::Refused { reason: bounded(why.as_bytes()) });
             }
             Outcome::Retry { after, .. } => {
-                self.portal.failed(now.mono, after);
-                self.calls.put_back(now.mono, Duration::ZERO, report.ticket, report.shown, false);
+                // A long wish is about this call; the others must not wait for it.
+                let long = after.filter(|wish| *wish > BACKOFF_LONGEST);
+                self.portal.failed(now.mono, after.filter(|_| long.is_none()));
+                self.without_users = 0;
+                self.calls.put_back(now.mono, long.unwrap_or_default(), report.ticket, report.shown, false);
             }
             Outcome::InDoubt { after, .. } => {
                 self.portal.failed(now.mono, None);
@@ -358,13 +388,17 @@ impl Schedule {
     fn refresh_reported(&mut self, outcome: &Outcome, now: Monotonic) {
         let answered = matches!(outcome, Outcome::Done | Outcome::Refused { .. });
         if answered {
-            self.users_known = true;
+            (self.users_known, self.users_failures, self.without_users) = (true, 0, 0);
             self.portal.succeeded();
             self.cards.users_changed(now);
         } else if !self.users_known {
             // Nothing else asks the portal yet, so this is what finds out that it is back.
             let wish = if let Outcome::Retry { after, .. } = outcome { *after } else { None };
             self.portal.failed(now, wish);
+            self.users_failures = self.users_failures.saturating_add(1);
+            if self.users_failures >= USERS_PATIENCE {
+                self.without_users = CALLS_WITHOUT_USERS;
+            }
         }
         let wait = match (answered, self.users_known) {
             (true, _) => USERS_REFRESH,
@@ -399,7 +433,7 @@ impl Schedule {
     fn recording_failed(&mut self, wish: Duration, in_doubt: bool, why: &str, now: Stamp) {
         let Some(pending) = self.recordings.in_flight() else { return };
         let age = age(&pending.record, pending.dating, now);
-        if age > self.policy.recording_give_up {
+        if age > self.policy.recording_give_up && pending.is_hopeless() {
             self.give_up_recordings(why);
         } else {
             self.recordings.put_back(now.mono, wish, age, in_doubt);

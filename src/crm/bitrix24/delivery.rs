@@ -145,7 +145,7 @@ impl<'a> Delivery<'a> {
     fn hide_others(&self, ticket: &Ticket, shown: &mut Shown) {
         let finisher = self.last_user(ticket);
         let others: cards::Party = shown.0.iter().copied().filter(|user| *user != finisher).collect();
-        if !others.is_empty() && self.freshness == Freshness::Fresh {
+        if !others.is_empty() {
             let params = request::cards(&ticket.call, &others);
             let _ = self.portal.api.call::<Scalar>(Lane::Cards, method::HIDE, &params);
         }
@@ -197,8 +197,12 @@ impl<'a> Delivery<'a> {
 
     /// Who finishes it: who talked last, else the one it was registered for.
     fn last_user(&self, ticket: &Ticket) -> u32 {
-        let last = self.call.talked_last.as_ref().and_then(|extension| self.portal.users.of(extension));
-        last.or(ticket.user).unwrap_or(self.portal.settings.default_user)
+        let default_user = self.portal.settings.default_user;
+        let Some(last) = &self.call.talked_last else { return ticket.user.unwrap_or(default_user) };
+        // A colleague without a user is nobody else's talk; an outside number (a forwarded call) stays with who was rung.
+        let colleague = self.call.rang.iter().any(|rang| rang.extension == *last);
+        let otherwise = ticket.user.filter(|_| !colleague).unwrap_or(default_user);
+        self.portal.users.of(last).unwrap_or(otherwise)
     }
 }
 
@@ -261,7 +265,7 @@ impl Bitrix24 {
 
     /// A look-up that failed leaves the call in doubt.
     pub(super) fn blind(&self, fault: Fault, no_right: Duration) -> Outcome {
-        if fault.kind() == Some(Kind::NoRight) {
+        if matches!(fault.kind(), Some(Kind::NoRight | Kind::NoMethod | Kind::Scope)) {
             let why = "a call is in doubt and the webhook's owner may not see the statistics: give him the right \
                        \"Call statistics: view\" for all calls";
             return Outcome::InDoubt { after: no_right, why: format!("{}: {why}", self.name) };
