@@ -136,8 +136,8 @@ pub const LEGS_PER_CALL: usize = 256;
 /// Linked ids remembered of one call (each merge of calls adds one). Further ones are not remembered: a later channel
 /// that names one starts a call of its own.
 pub const LINKS_PER_CALL: usize = 16;
-/// UniqueIds remembered after their call ended, so that a late or doubled event does not raise the dead. The oldest
-/// goes.
+/// UniqueIds remembered after their call ended, so that a late or doubled event does not raise the dead; and as many
+/// identities of calls, so that none is given twice. The oldest goes.
 pub const ENDED_IDS: usize = 512;
 /// Peers learned from lists of the PBX. Further ones are not learned: their channels are classed by context and name.
 pub const PEERS: usize = 4096;

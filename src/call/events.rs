@@ -115,7 +115,7 @@ impl Tracker {
 
     /// A list of channels was faster than the event of this channel's making: nothing was missed.
     fn seen_from_the_start(&mut self, key: Key, now: Stamp) {
-        let Some(leg) = self.legs.get_mut(key).filter(|leg| leg.from_list) else { return };
+        let Some(leg) = self.legs.get_mut(key).filter(|leg| leg.from_list && leg.alive) else { return };
         leg.from_list = false;
         leg.created = now;
         let call = leg.call;

@@ -27,6 +27,7 @@ pub struct Mirror<'a> {
     legs: &'a Slab<Leg>,
     calls: &'a Slab<Call>,
     ended_ids: &'a VecDeque<u64>,
+    given_ids: &'a VecDeque<u64>,
 }
 
 /// The saved state of a tracker as it is read back: deserialise it. Nothing in it is trusted.
@@ -39,6 +40,7 @@ pub struct Saved {
     legs: Slab<Leg>,
     calls: Slab<Call>,
     ended_ids: VecDeque<u64>,
+    given_ids: VecDeque<u64>,
 }
 
 impl Tracker {
@@ -53,6 +55,7 @@ impl Tracker {
             legs: &self.legs,
             calls: &self.calls,
             ended_ids: &self.ended_ids,
+            given_ids: &self.given_ids,
         }
     }
 
@@ -66,6 +69,8 @@ impl Tracker {
         tracker.next_order = saved.next_order;
         tracker.ended_ids = saved.ended_ids;
         tracker.ended_ids.truncate(ENDED_IDS);
+        tracker.given_ids = saved.given_ids;
+        tracker.given_ids.truncate(ENDED_IDS);
         tracker.legs = saved.legs.after_reading(CHANNELS);
         tracker.calls = saved.calls.after_reading(CALLS);
         tracker.drop_strays();

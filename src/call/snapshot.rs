@@ -246,7 +246,7 @@ impl Tracker {
             let at = call.alive_at;
             self.finish(key, at);
         }
-        // Ids begin anew.
+        // UniqueIds may begin anew, where the box starts with a clock that is not set.
         self.ended_ids.clear();
     }
 

@@ -338,7 +338,12 @@ impl Call {
 
     /// The record of this call, which was over at `ended`.
     pub fn record(&self, id: CallId, ended: Stamp) -> CallRecord {
-        let talk_ms = self.talk_ms;
+        let length = ended.mono.millis_since(self.started.mono);
+        let talk_ms = self.talk_ms.min(length);
+        // Calls that were joined may have run side by side: no sum is longer than the call.
+        let (mut rang, mut talks) = (self.rang.clone(), self.talks.clone());
+        rang.iter_mut().for_each(|rang| rang.ring_ms = rang.ring_ms.min(length));
+        talks.iter_mut().for_each(|talk| talk.talk_ms = talk.talk_ms.min(length));
         // A feature code was dialled, or a group: who took it was called.
         let is_internal = self.direction.is_none_or(|direction| direction == Direction::Internal);
         let called = self.answered_by.as_deref().filter(|_| is_internal).unwrap_or(&self.client);
@@ -349,10 +354,10 @@ impl Call {
             line: self.line.clone(),
             trunk: self.trunk.clone(),
             caller: self.caller.clone(),
-            rang: self.rang.clone(),
+            rang,
             answered_by: self.answered_by.clone(),
             talked_last: self.talked_last.clone(),
-            talks: self.talks.clone(),
+            talks,
             talk_ms,
             disposition: self.disposition(),
             dial_status: self.dial_status,

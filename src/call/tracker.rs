@@ -1,30 +1,30 @@
 //! The tracker: AMI events in, one record per customer call out, hints on the way.
 //!
 //! An engine: no socket, no clock, no thread; `now` is an argument. After each mutation drain
-//! [`Tracker::poll_output`]. Here are its tables and the life of a call (made, merged, told of, ended); what each event
-//! means is in `events`, lists of channels in `snapshot`, the saved state in `mirror`.
+//! [`Tracker::poll_output`]. Here is what it holds, and how a call ends; channels and calls are made and merged in
+//! `tables`, told of in `telling`; what each event means is in `events`, lists of channels in `snapshot`, the saved state
+//! in `mirror`.
 //!
 //! A call is a set of channels that were ever tied: by LinkedId, Dial, bridge, Local pair, masquerade, pickup, queue.
 //! It ends when its last telephone or trunk is gone, and each call comes out as exactly one record.
 //!
-//! Bounds: [`CHANNELS`], [`CALLS`], [`LEGS_PER_CALL`], [`ENDED_IDS`]; the outputs never exceed the calls at once, for
+//! Bounds: `CHANNELS`, `CALLS`, `LEGS_PER_CALL` and `ENDED_IDS` of [`crate::limits`]; the outputs never exceed the calls at once, for
 //! a hint is built when it is asked for.
 
 use super::classify::{Classifier, Contexts, Party};
 use super::index::{AsItIs, IdHash, Index};
 use super::leg::Leg;
 use super::live::LiveCall;
-use super::record::{CallId, CallRecord, Direction};
+use super::record::{CallId, CallRecord};
 use super::slab::{Key, Slab};
 use super::snapshot::Snapshot;
 use super::state::Call;
-use crate::ami::event::{Channel, Event};
+use super::telling::Pending;
+use crate::ami::event::Event;
 use crate::clock::{Monotonic, Stamp};
-use crate::limits::{CALL_ID_BYTES, CALL_SILENCE, CALLS, CHANNELS, ENDED_IDS, LEGS_PER_CALL, RESYNC_EVERY, SETTLE};
+use crate::limits::{CALL_SILENCE, ENDED_IDS, RESYNC_EVERY, SETTLE};
 use crate::profile::Profile;
-use crate::text::{Text, bounded};
 use std::collections::VecDeque;
-use std::hash::{Hash, Hasher};
 
 /// What the tracker is told once.
 #[derive(Clone, Debug)]
@@ -58,14 +58,6 @@ pub enum Output {
     ResyncWanted,
 }
 
-/// An output that waits; what it says is built when it is polled.
-#[derive(Debug)]
-enum Pending {
-    Live(Key),
-    Finished(Key),
-    Joined(Box<(CallId, CallId)>),
-}
-
 /// A bridge whose channels hear each other.
 #[derive(Debug)]
 pub(super) struct BridgeOfCall {
@@ -85,12 +77,15 @@ pub struct Tracker {
     pub(super) names: Index<Key>,
     pub(super) links: Index<Key>,
     pub(super) bridges: Index<BridgeOfCall>,
+    /// Channels whose call is over: a late event does not raise them.
     pub(super) ended_ids: VecDeque<u64>,
+    /// Identities that were given: none is given twice.
+    pub(super) given_ids: VecDeque<u64>,
     pub(super) next_order: u64,
     pub(super) generation: u64,
     pub(super) dropped_recordings: u64,
-    pending: VecDeque<Pending>,
-    resync_wanted: bool,
+    pub(super) pending: VecDeque<Pending>,
+    pub(super) resync_wanted: bool,
     pub(super) next_resync: Option<Monotonic>,
     pub(super) snapshot: Option<Snapshot>,
     /// The earliest moment at which a call has to be judged; none: no call waits.
@@ -115,6 +110,7 @@ impl Tracker {
             links: Index::with_hasher(AsItIs::default()),
             bridges: Index::with_hasher(AsItIs::default()),
             ended_ids: VecDeque::with_capacity(ENDED_IDS),
+            given_ids: VecDeque::with_capacity(ENDED_IDS),
             next_order: 0,
             generation: 0,
             dropped_recordings: 0,
@@ -169,421 +165,6 @@ impl Tracker {
             self.next_resync = (!self.calls.is_empty()).then(|| now.mono + RESYNC_EVERY);
             self.resync_wanted = self.next_resync.is_some();
         }
-    }
-
-    /// The next output; none: drained.
-    pub fn poll_output(&mut self) -> Option<Output> {
-        while let Some(pending) = self.pending.pop_front() {
-            let output = match pending {
-                Pending::Live(key) => self.tell(key),
-                Pending::Finished(key) => self.hand_out(key),
-                Pending::Joined(ids) => Some(Output::Joined { absorbed: ids.0, kept: ids.1 }),
-            };
-            if output.is_some() {
-                return output;
-            }
-        }
-        std::mem::take(&mut self.resync_wanted).then_some(Output::ResyncWanted)
-    }
-
-    // ---- outputs ------------------------------------------------------------------------------------------------
-
-    /// What a card needs of this call may have changed.
-    pub(super) fn changed(&mut self, key: Key) {
-        if let Some(call) = self.calls.get_mut(key)
-            && call.ended.is_none()
-            && !call.dirty
-        {
-            call.dirty = true;
-            self.pending.push_back(Pending::Live(key));
-        }
-    }
-
-    /// Events were lost: the picture has to be compared with the PBX's.
-    pub(super) fn want_resync(&mut self) {
-        self.resync_wanted = true;
-    }
-
-    fn tell(&mut self, key: Key) -> Option<Output> {
-        let call = self.calls.get_mut(key)?;
-        call.dirty = false;
-        if call.ended.is_some() {
-            return None;
-        }
-        let id = self.identity(key)?;
-        let live = self.live(key, id)?;
-        let told = digest(&live);
-        let call = self.calls.get_mut(key)?;
-        if call.told == told {
-            return None;
-        }
-        call.told = told;
-        call.announced = true;
-        call.id = Some(live.id.clone());
-        self.generation += 1;
-        Some(Output::Live(Box::new(live)))
-    }
-
-    /// The hint of a call, once it is worth one: somebody rings, somebody talks, or an outside number was dialled.
-    fn live(&self, key: Key, id: CallId) -> Option<LiveCall> {
-        let call = self.calls.get(key)?;
-        let direction = call.direction?;
-        let mut ringing = heapless::Vec::new();
-        for leg in call.legs.iter().filter_map(|leg| self.legs.get(*leg)) {
-            if let Party::Extension(extension) = &leg.party
-                && leg.alive
-                && leg.ringing_since.is_some()
-                && !ringing.contains(extension)
-            {
-                let _ = ringing.push(extension.clone());
-            }
-        }
-        let talking = call.talker().cloned();
-        if ringing.is_empty() && talking.is_none() && direction != Direction::Outbound && !call.announced {
-            return None;
-        }
-        Some(LiveCall {
-            id,
-            direction,
-            client: call.client.clone(),
-            line: call.line.clone(),
-            caller: call.caller.clone(),
-            ringing,
-            talking,
-            started: call.started,
-        })
-    }
-
-    /// The call's identity for life: `<pbx name>-<linkedid>`, its tail if that is too long. A LinkedId that a finished
-    /// call has used up already is replaced by the root's UniqueId.
-    fn identity(&self, key: Key) -> Option<CallId> {
-        let call = self.calls.get(key)?;
-        if let Some(id) = &call.id {
-            return Some(id.clone());
-        }
-        let id = self.composed(&call.linked);
-        if !self.ended_ids.contains(&self.hash.of(id.as_bytes())) {
-            return Some(id);
-        }
-        let root = call.root.or_else(|| call.legs.first().copied()).and_then(|leg| self.legs.get(leg));
-        root.map(|leg| self.composed(&leg.id)).or(Some(id))
-    }
-
-    fn composed(&self, linked: &str) -> CallId {
-        let whole = format!("{}-{linked}", self.pbx_name);
-        let mut from = whole.len().saturating_sub(CALL_ID_BYTES);
-        while !whole.is_char_boundary(from) {
-            from += 1;
-        }
-        bounded(whole.get(from..).unwrap_or_default().as_bytes())
-    }
-
-    fn hand_out(&mut self, key: Key) -> Option<Output> {
-        let id = self.identity(key)?;
-        let call = self.calls.remove(key)?;
-        let ended = call.ended.unwrap_or(call.alive_at);
-        self.remember_ended(self.hash.of(id.as_bytes()));
-        self.generation += 1;
-        Some(Output::Finished(Box::new(call.record(id, ended))))
-    }
-
-    // ---- channels -----------------------------------------------------------------------------------------------
-
-    /// The leg of this channel if it is followed, its state brought up to date. An event that names the channel only
-    /// is enough on old servers.
-    pub(super) fn known(&mut self, channel: &Channel<'_>, now: Stamp) -> Option<Key> {
-        let key = if channel.unique_id.is_empty() {
-            *self.names.get(&self.hash.of(channel.name))?
-        } else {
-            *self.ids.get(&self.hash.of(channel.unique_id))?
-        };
-        let leg = self.legs.get_mut(key)?;
-        leg.heard = now.mono;
-        leg.missing = false;
-        if let Some(state) = channel.state.filter(|state| leg.alive && *state != leg.state) {
-            leg.state = state;
-            self.generation += 1;
-        }
-        let (call, in_room) = (leg.call, leg.in_room);
-        if let Some(call) = self.calls.get_mut(call) {
-            call.alive_at = now;
-        }
-        let linked = if channel.linked_id.is_empty() { 0 } else { self.hash.of(channel.linked_id) };
-        if linked != 0 {
-            let leg = self.legs.get_mut(key)?;
-            if leg.linked_hash != linked {
-                leg.linked_hash = linked;
-                self.generation += 1;
-                // A conference or a parking lot gives strangers one LinkedId.
-                if !in_room {
-                    self.tie_linked(key, linked, now);
-                }
-            }
-        }
-        Some(key)
-    }
-
-    /// The leg of this channel; followed from now on if it was not. None: it is over, or there is no room.
-    pub(super) fn followed(&mut self, channel: &Channel<'_>, now: Stamp) -> Option<Key> {
-        if let Some(key) = self.known(channel, now) {
-            return Some(key);
-        }
-        if channel.unique_id.is_empty() || self.ended_ids.contains(&self.hash.of(channel.unique_id)) {
-            return None;
-        }
-        self.make_leg(channel, now, now)
-    }
-
-    /// As [`Tracker::followed`] for an event that is not the first of its channel: what came before was missed.
-    pub(super) fn followed_late(&mut self, channel: &Channel<'_>, now: Stamp) -> Option<Key> {
-        if let Some(key) = self.known(channel, now) {
-            return Some(key);
-        }
-        let key = self.followed(channel, now)?;
-        self.want_resync();
-        let call = self.legs.get(key)?.call;
-        if let Some(call) = self.calls.get_mut(call) {
-            call.gaps.joined_late = true;
-        }
-        Some(key)
-    }
-
-    pub(super) fn make_leg(&mut self, channel: &Channel<'_>, created: Stamp, now: Stamp) -> Option<Key> {
-        if self.legs.len() >= CHANNELS {
-            self.evict_leg(now);
-        }
-        let linked_hash = self.hash.of(channel.linked_id);
-        let call = match self.call_of_link(linked_hash) {
-            Some(call) => call,
-            None => self.make_call(channel, created, now),
-        };
-        self.room_for_leg(call)?;
-        let (id_hash, name_hash) = (self.hash.of(channel.unique_id), self.hash.of(channel.name));
-        let key = self.legs.insert(Leg {
-            id: bounded(channel.unique_id),
-            name: bounded(channel.name),
-            id_hash,
-            name_hash,
-            linked_hash,
-            party: self.classifier.party(channel.name, channel.context),
-            state: channel.state.unwrap_or(0),
-            alive: true,
-            call,
-            created,
-            heard: now.mono,
-            bridge: 0,
-            in_room: false,
-            twin: None,
-            partner: None,
-            dialled: false,
-            dialler: None,
-            ringing_since: None,
-            exten: bounded(channel.exten),
-            number: bounded(channel.caller_num),
-            first_state: channel.state.unwrap_or(0),
-            cause: 0,
-            missing: false,
-            from_list: false,
-            listed: false,
-        });
-        self.ids.insert(id_hash, key);
-        if name_hash != 0 {
-            self.names.insert(name_hash, key);
-        }
-        if let Some(call) = self.calls.get_mut(call) {
-            call.legs.push(key);
-            call.settle_at = None;
-            call.emptied_at = None;
-            call.alive_at = now;
-        }
-        self.generation += 1;
-        Some(key)
-    }
-
-    /// Makes room in a call's list of legs: the longest dead goes. None: all of them live.
-    fn room_for_leg(&mut self, call: Key) -> Option<()> {
-        let state = self.calls.get_mut(call)?;
-        if state.legs.len() < LEGS_PER_CALL {
-            return Some(());
-        }
-        let dead = state
-            .legs
-            .iter()
-            .copied()
-            .filter(|key| state.client_leg != Some(*key) && state.root != Some(*key))
-            .filter_map(|key| self.legs.get(key).filter(|leg| !leg.alive).map(|leg| (leg.heard, key)))
-            .min_by_key(|(heard, _)| *heard);
-        match dead {
-            Some((_, key)) => {
-                self.forget_leg(key);
-                Some(())
-            }
-            None => {
-                state.gaps.overflow = true;
-                None
-            }
-        }
-    }
-
-    /// The table is full: the channel unheard of for longest goes, hung up ones first.
-    fn evict_leg(&mut self, now: Stamp) {
-        let Some((key, _)) = self.legs.iter().min_by_key(|(_, leg)| (leg.alive, leg.heard)) else { return };
-        let Some(call) = self.legs.get(key).map(|leg| leg.call) else { return };
-        self.want_resync();
-        if let Some(state) = self.calls.get_mut(call) {
-            state.gaps.overflow = true;
-        }
-        self.detach(key, now);
-        self.forget_leg(key);
-        self.judge(call, now);
-    }
-
-    /// Takes a leg out of every table.
-    fn forget_leg(&mut self, key: Key) {
-        let Some(leg) = self.legs.remove(key) else { return };
-        if self.ids.get(&leg.id_hash) == Some(&key) {
-            self.ids.remove(&leg.id_hash);
-        }
-        if self.names.get(&leg.name_hash) == Some(&key) {
-            self.names.remove(&leg.name_hash);
-        }
-        self.remember_ended(leg.id_hash);
-        if let Some(call) = self.calls.get_mut(leg.call) {
-            call.legs.retain(|other| *other != key);
-        }
-    }
-
-    pub(super) fn rename(&mut self, key: Key, name: &[u8]) {
-        let hash = self.hash.of(name);
-        let Some(leg) = self.legs.get_mut(key) else { return };
-        let old = std::mem::replace(&mut leg.name_hash, hash);
-        leg.name = bounded(name);
-        if self.names.get(&old) == Some(&key) {
-            self.names.remove(&old);
-        }
-        if hash != 0 {
-            self.names.insert(hash, key);
-        }
-        self.generation += 1;
-    }
-
-    fn remember_ended(&mut self, hash: u64) {
-        if self.ended_ids.len() >= ENDED_IDS {
-            self.ended_ids.pop_front();
-        }
-        self.ended_ids.push_back(hash);
-    }
-
-    // ---- calls --------------------------------------------------------------------------------------------------
-
-    fn make_call(&mut self, channel: &Channel<'_>, started: Stamp, now: Stamp) -> Key {
-        if self.calls.len() >= CALLS {
-            self.evict_call(now);
-        }
-        let linked: Text<_> =
-            if channel.linked_id.is_empty() { bounded(channel.unique_id) } else { bounded(channel.linked_id) };
-        let hash = self.hash.of(channel.linked_id);
-        self.next_order += 1;
-        let mut call = Call::new(self.next_order, linked, started);
-        call.link(hash);
-        let key = self.calls.insert(call);
-        if hash != 0 {
-            self.links.insert(hash, key);
-        }
-        self.next_resync.get_or_insert(now.mono + RESYNC_EVERY);
-        key
-    }
-
-    /// The table is full: the oldest call is ended as inexact.
-    fn evict_call(&mut self, now: Stamp) {
-        let oldest = self.calls.iter().filter(|(_, call)| call.ended.is_none()).min_by_key(|(_, call)| call.order);
-        let Some((key, _)) = oldest else { return };
-        if let Some(call) = self.calls.get_mut(key) {
-            call.gaps.overflow = true;
-        }
-        self.want_resync();
-        self.finish(key, now);
-    }
-
-    /// The call that this LinkedId names: it is the UniqueId of one of its channels, or was told by one.
-    pub(super) fn call_of_link(&self, linked: u64) -> Option<Key> {
-        if linked == 0 {
-            return None;
-        }
-        let told = self.links.get(&linked).copied().filter(|call| self.calls.get(*call).is_some());
-        told.or_else(|| self.legs.get(*self.ids.get(&linked)?).map(|leg| leg.call))
-    }
-
-    /// The channel's LinkedId has become this one: its call is the one of that LinkedId.
-    fn tie_linked(&mut self, key: Key, linked: u64, now: Stamp) {
-        let Some(own) = self.legs.get(key).map(|leg| leg.call) else { return };
-        match self.call_of_link(linked) {
-            Some(other) if other == own => {}
-            Some(other) => {
-                self.merge(own, other, now);
-            }
-            None => {
-                if let Some(call) = self.calls.get_mut(own) {
-                    call.gaps.overflow |= !call.link(linked);
-                }
-                self.links.insert(linked, own);
-            }
-        }
-    }
-
-    /// These two channels belong to one call.
-    pub(super) fn tie(&mut self, one: Key, two: Key, now: Stamp) -> Option<Key> {
-        let (one, two) = (self.legs.get(one)?.call, self.legs.get(two)?.call);
-        if one == two { Some(one) } else { self.merge(one, two, now) }
-    }
-
-    /// Two calls are one. The one with a client is kept, of two alike the older.
-    fn merge(&mut self, one: Key, two: Key, now: Stamp) -> Option<Key> {
-        let rank = |call: &Call| (std::cmp::Reverse(call.rank()), call.order);
-        let (kept, gone) = match rank(self.calls.get(one)?) <= rank(self.calls.get(two)?) {
-            true => (one, two),
-            false => (two, one),
-        };
-        let gone_id = self.identity(gone);
-        let absorbed = self.calls.remove(gone)?;
-        for key in &absorbed.legs {
-            let Some(leg) = self.legs.get_mut(*key) else { continue };
-            leg.call = kept;
-            if let Some(bridge) = self.bridges.get_mut(&leg.bridge) {
-                bridge.call = kept;
-            }
-        }
-        for hash in &absorbed.links {
-            self.links.insert(*hash, kept);
-        }
-        let was_announced = absorbed.announced;
-        let call = self.calls.get_mut(kept)?;
-        for key in &absorbed.legs {
-            if call.legs.len() < LEGS_PER_CALL {
-                call.legs.push(*key);
-            }
-        }
-        let lost: Vec<Key> = absorbed.legs.iter().copied().filter(|key| !call.legs.contains(key)).collect();
-        call.gaps.overflow |= !lost.is_empty();
-        call.settle_at = None;
-        call.emptied_at = None;
-        call.absorb(absorbed, now.mono);
-        for key in lost {
-            self.detach(key, now);
-            self.forget_leg(key);
-        }
-        self.generation += 1;
-        if was_announced && let (Some(gone_id), Some(kept_id)) = (gone_id, self.identity(kept)) {
-            if let Some(call) = self.calls.get_mut(kept) {
-                call.id = Some(kept_id.clone());
-                call.announced = true;
-            }
-            self.remember_ended(self.hash.of(gone_id.as_bytes()));
-            self.pending.push_back(Pending::Joined(Box::new((gone_id, kept_id))));
-        }
-        self.hear(kept, now);
-        self.changed(kept);
-        Some(kept)
     }
 
     /// Looks anew who talks in this call.
@@ -679,7 +260,7 @@ impl Tracker {
             return;
         }
         let legs = call.legs.clone();
-        let id = self.identity(key);
+        self.give_identity(key);
         let had_somebody = legs.iter().any(|leg| self.legs.get(*leg).is_some_and(|leg| leg.party.is_somebody()));
         for leg in &legs {
             self.stop_ringing(*leg, ended);
@@ -692,7 +273,6 @@ impl Tracker {
         let Some(call) = self.calls.get_mut(key) else { return };
         call.talk(&super::state::Talkers::new(), ended.mono);
         call.legs.clear();
-        call.id = id;
         call.ended = Some(ended);
         for hash in call.links.clone() {
             if self.links.get(&hash) == Some(&key) {
@@ -705,11 +285,6 @@ impl Tracker {
         } else {
             self.calls.remove(key);
         }
-    }
-
-    /// A call that had ended before the process did, and may not have been handed out.
-    pub(super) fn finish_again(&mut self, key: Key) {
-        self.pending.push_back(Pending::Finished(key));
     }
 
     /// All calls in progress, oldest first.
@@ -728,12 +303,4 @@ impl Tracker {
         }
         self.apply(event, now);
     }
-}
-
-/// A hash of what a card shows.
-fn digest(live: &LiveCall) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    (live.direction as u8).hash(&mut hasher);
-    (&live.client, &live.line, &live.caller, live.ringing.as_slice(), &live.talking).hash(&mut hasher);
-    hasher.finish()
 }
