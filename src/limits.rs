@@ -17,7 +17,7 @@ pub const AMI_PACKET_BYTES: usize = 128 * 1024;
 
 /// Most lines of one AMI packet, empty ones of command output included (the longest packet that is read, the answer to
 /// ListCommands, has about 250). The rest is skipped and `oversize_packets` rises.
-pub const AMI_PACKET_LINES: usize = 4096;
+pub const AMI_PACKET_LINES: usize = 1024;
 
 /// What the reader's buffer starts with and shrinks back to, in bytes: one read of a busy PBX. It grows only for a
 /// packet that does not fit.

@@ -125,8 +125,9 @@ pub struct Framer {
     scan: usize,
     /// One past the last byte read.
     end: usize,
-    /// Ends of the current packet's lines, relative to `start`.
-    ends: Vec<u32>,
+    /// Ends of the current packet's lines, relative to `start`; the first `count` of them hold.
+    ends: Box<[u32]>,
+    count: usize,
     stage: Stage,
     /// The rest of the current line is dropped.
     line_is_cut: bool,
@@ -159,8 +160,6 @@ const END_OF_OUTPUT: &[u8] = b"--END COMMAND--";
 const END_OF_SMS: &[u8] = b"--END SMS EVENT--";
 /// Old servers glue the end mark to a last line without LF. In longer lines it is not looked for.
 const END_MARK_LINE: usize = 1024;
-/// Line ends that room is held for, so that ordinary packets never allocate.
-const ENDS: usize = 256;
 /// Less room than this is not worth a read.
 const LEAST_ROOM: usize = 2 * 1024;
 
@@ -186,7 +185,8 @@ impl Framer {
             line: 0,
             scan: 0,
             end: 0,
-            ends: Vec::with_capacity(ENDS),
+            ends: vec![0; AMI_PACKET_LINES].into_boxed_slice(),
+            count: 0,
             stage: Stage::Banner,
             line_is_cut: false,
             packet_is_cut: false,
@@ -206,7 +206,7 @@ impl Framer {
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.line, self.scan, self.end) = (0, 0, 0, 0);
-            shrink(&mut self.buffer, &mut self.ends);
+            shrink(&mut self.buffer);
         }
         if self.buffer.len() - self.end < LEAST_ROOM {
             self.make_room();
@@ -235,14 +235,14 @@ impl Framer {
     #[allow(clippy::should_implement_trait)] // it lends from the buffer, which an Iterator cannot
     pub fn next(&mut self) -> Option<Frame<'_>> {
         if self.handed_out {
-            self.ends.clear();
+            self.count = 0;
             (self.handed_out, self.is_cut) = (false, false);
         }
         let closed = self.close_next()?;
         self.frames += 1;
         let (Closed::Banner { from, to } | Closed::Packet { from, to } | Closed::Output { from, to }) = closed;
         let bytes = self.buffer.get(from..to).unwrap_or_default();
-        let packet = Packet { bytes, ends: &self.ends, cut: self.is_cut };
+        let packet = Packet { bytes, ends: self.ends.get(..self.count).unwrap_or_default(), cut: self.is_cut };
         Some(match closed {
             Closed::Banner { .. } => Frame::Banner(bytes.strip_suffix(b"\r").unwrap_or(bytes)),
             Closed::Packet { .. } => Frame::Packet(packet),
@@ -307,30 +307,38 @@ impl Framer {
     /// goes: eight bytes at a step, because lines are short and a call per line costs more than the search.
     fn next_notable_lf(&mut self) -> Option<usize> {
         let bytes = self.buffer.get(..self.end)?;
-        let is_plain_stage = self.stage == Stage::Packet && !self.line_is_cut && !self.packet_is_cut;
-        let (start, line, ends) = (self.start, &mut self.line, &mut self.ends);
-        let mut noted = |lf: usize| {
-            let plain = is_plain_stage && is_plain_line(bytes, start, *line, lf, ends.len());
-            if plain {
-                ends.push((lf - start) as u32);
-                *line = lf + 1;
-            }
-            plain
-        };
-        let mut at = self.scan;
+        // With less than the longest line in the buffer no cap on bytes can be met.
+        let is_plain = self.stage == Stage::Packet
+            && !self.line_is_cut
+            && !self.packet_is_cut
+            && self.end - self.start <= AMI_LINE_BYTES;
+        let (mut at, mut line, mut count) = (self.scan, self.line, self.count);
         let (words, tail) = bytes.get(at..)?.as_chunks();
-        for word in words {
-            let mut hits = lf_bits(u64::from_le_bytes(*word));
+        let mut tail = Some(tail); // up to seven bytes, after the words
+        let mut words = words.iter();
+        let notable = 'search: loop {
+            let mut hits = match words.next() {
+                Some(word) => lf_bits(u64::from_le_bytes(*word)),
+                None => match tail.take() {
+                    Some(rest) => lf_bits(last_word(rest)),
+                    None => break None,
+                },
+            };
             while hits != 0 {
                 let lf = at + (hits.trailing_zeros() / 8) as usize;
-                if !noted(lf) {
-                    return Some(lf);
+                let is_plain_line = is_plain && bytes.get(line).is_some_and(|first| begins_plain_line(*first));
+                match self.ends.get_mut(count) {
+                    Some(end) if is_plain_line => *end = (lf - self.start) as u32,
+                    _ => break 'search Some(lf),
                 }
+                line = lf + 1;
+                count += 1;
                 hits &= hits - 1;
             }
             at += 8;
-        }
-        (at..).zip(tail).filter(|(_, byte)| **byte == b'\n').map(|(lf, _)| lf).find(|&lf| !noted(lf))
+        };
+        (self.line, self.count) = (line, count);
+        notable
     }
 
     /// A line ended at `lf` that is not plain.
@@ -348,7 +356,7 @@ impl Framer {
         if self.stage == Stage::Output {
             return self.odd_line(lf);
         }
-        if self.ends.is_empty() && !self.packet_is_cut {
+        if self.count == 0 && !self.packet_is_cut {
             self.start = lf + 1;
             self.line = lf + 1;
             return None;
@@ -378,14 +386,16 @@ impl Framer {
                 return Some(self.close_banner(from, lf));
             }
         }
-        if self.stage == Stage::Packet && self.ends.len() < 2 && announces_output(text) {
+        if self.stage == Stage::Packet && self.count < 2 && announces_output(text) {
             self.stage = Stage::Output;
         }
-        if self.ends.len() >= AMI_PACKET_LINES || lf - self.start >= AMI_PACKET_BYTES {
-            self.begin_skipping_packet();
-        }
-        if !self.packet_is_cut {
-            self.ends.push((lf - self.start) as u32);
+        match self.ends.get_mut(self.count) {
+            _ if self.packet_is_cut => {}
+            Some(end) if lf - self.start < AMI_PACKET_BYTES => {
+                *end = (lf - self.start) as u32;
+                self.count += 1;
+            }
+            _ => self.begin_skipping_packet(),
         }
         self.line = lf + 1;
         None
@@ -456,7 +466,8 @@ impl Framer {
 
     /// One past the last kept line of the current packet.
     fn kept_end(&self) -> usize {
-        self.ends.last().map_or(self.start, |&end| self.start + end as usize + 1)
+        let last = self.count.checked_sub(1).and_then(|last| self.ends.get(last));
+        last.map_or(self.start, |&end| self.start + end as usize + 1)
     }
 
     /// Takes `from..to` out of the buffer.
@@ -490,17 +501,11 @@ impl Framer {
     }
 }
 
-/// Whether a line is one more header line, with nothing to it but its place.
+/// Whether a line that begins with this byte is surely one more header line: not empty, no mark, no `Response`. (Other
+/// lines may be too, and are looked at.)
 #[inline]
-fn is_plain_line(bytes: &[u8], start: usize, line: usize, lf: usize, lines: usize) -> bool {
-    let length = lf - line;
-    let first = bytes.get(line).copied().unwrap_or(b'-');
-    length > 1
-        && length <= AMI_LINE_BYTES
-        && lf - start < AMI_PACKET_BYTES
-        && first != b'-'
-        && lines < AMI_PACKET_LINES
-        && (lines > 1 || !matches!(first, b'R' | b'r'))
+fn begins_plain_line(first: u8) -> bool {
+    first >= b'A' && !matches!(first, b'R' | b'r')
 }
 
 /// The high bit of every byte that is LF; exact, whatever the other bytes are.
@@ -511,15 +516,19 @@ fn lf_bits(word: u64) -> u64 {
     !(((zero_where_lf & LOW) + LOW) | zero_where_lf | LOW)
 }
 
+/// The last bytes of the buffer, up to seven, as a word.
+#[cold]
+fn last_word(rest: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    rest.iter().zip(&mut word).for_each(|(from, to)| *to = *from);
+    u64::from_le_bytes(word)
+}
+
 /// Gives memory back that only a large packet needed.
-fn shrink(buffer: &mut Vec<u8>, ends: &mut Vec<u32>) {
+fn shrink(buffer: &mut Vec<u8>) {
     if buffer.len() > AMI_BUFFER_BYTES {
         buffer.truncate(AMI_BUFFER_BYTES);
         buffer.shrink_to_fit();
-    }
-    if ends.capacity() > ENDS {
-        ends.clear();
-        ends.shrink_to(ENDS);
     }
 }
 

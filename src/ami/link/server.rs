@@ -65,15 +65,19 @@ fn three_numbers(text: &[u8], separator: char) -> Option<[i64; 3]> {
 }
 
 impl Server {
-    /// Takes a banner; false if no AMI server says such a line.
+    /// Takes a banner; false if no AMI server says such a line: the words are the vendor's own, but a version follows the
+    /// last slash.
     pub fn read_banner(&mut self, line: &[u8]) -> bool {
         self.banner = bounded(line);
-        let version = line.rsplit(|&b| b == b'/').next().unwrap_or_default().trim_ascii();
-        let has_slash = line.contains(&b'/');
-        let is_version =
-            version.first().is_some_and(u8::is_ascii_digit) && version.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+        let (words, version) = match line.iter().rposition(|&b| b == b'/').and_then(|at| line.split_at_checked(at)) {
+            Some((words, version)) => (words, version.trim_ascii().strip_prefix(b"/").unwrap_or_default()),
+            None => (line, &b""[..]),
+        };
+        let is_version = version.first().is_some_and(u8::is_ascii_digit)
+            && version.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+' | b'~'));
         self.ami_version = bounded(if is_version { version } else { b"" });
-        has_slash && is_version && !line.starts_with(b"SSH-") && !line.starts_with(b"HTTP/")
+        let is_other = words.starts_with(b"SSH-") || words.starts_with(b"HTTP");
+        words.ends_with(b"Call Manager") || (is_version && !is_other)
     }
 
     /// Takes the answer to `CoreSettings`.
@@ -211,8 +215,14 @@ mod tests {
 
     #[test]
     fn banners_of_asterisk_and_vendors_and_of_others() {
-        for line in ["Asterisk Call Manager/1.3", "Asterisk Call Manager/11.0.0", "Yeastar Call Manager/2.8.0 ", "x/5"]
-        {
+        for line in [
+            "Asterisk Call Manager/1.3",
+            "Asterisk Call Manager/11.0.0",
+            "Yeastar Call Manager/2.8.0 ",
+            "x/5",
+            "PBX/1.3-cert2",
+            "Asterisk Call Manager",
+        ] {
             assert!(Server::default().read_banner(line.as_bytes()), "{line}");
         }
         for line in [
