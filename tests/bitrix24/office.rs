@@ -40,8 +40,13 @@ impl Office {
 
     /// Another process of ours that knows nothing of the first.
     pub fn restart(&mut self) {
-        self.bitrix = port(&self.portal, |_| ());
+        self.forget();
         assert_eq!(self.bitrix.refresh(), Outcome::Done);
+    }
+
+    /// Another process of ours that has not asked for the employees yet.
+    pub fn forget(&mut self) {
+        self.bitrix = port(&self.portal, |_| ());
     }
 
     /// Delivers as the schedule does until the port says that it is done; returns the outcomes on the way.

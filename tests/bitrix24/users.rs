@@ -33,6 +33,17 @@ fn a_refresh_that_fails_changes_nothing() {
 }
 
 #[test]
+fn a_call_does_not_go_to_the_default_user_before_the_portal_was_asked() {
+    let mut office = Office::open();
+    office.forget();
+    office.portal.fault(Fault::lost_request().on("user.get"));
+    let outcomes = office.deliver(&mut Work::new(missed("office-1.1")));
+    assert!(matches!(outcomes.as_slice(), [Outcome::Retry { .. }, Outcome::Done]), "{outcomes:?}");
+    assert_eq!(office.only_call().user, 11);
+    assert_eq!(office.portal.requests_of("telephony.externalcall.register").len(), 1);
+}
+
+#[test]
 fn without_the_right_to_list_users_calls_are_posted_all_the_same() {
     let office = Office::with(PortalConfig::default(), |settings| {
         settings.users.insert(ext("50001"), 17);

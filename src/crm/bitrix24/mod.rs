@@ -192,6 +192,13 @@ impl Port for Bitrix24 {
         in_doubt: bool,
         now: Stamp,
     ) -> Outcome {
+        // A backlog that waited for the portal must not go to default_user because it is faster than the refresh.
+        if !self.users.is_told() {
+            let asked = self.users.refresh(&self.api);
+            if !self.users.is_told() {
+                return asked;
+            }
+        }
         match delivery::Delivery::new(self, call, freshness, now) {
             Ok(delivery) => delivery.run(ticket, shown, in_doubt),
             Err(outcome) => outcome,

@@ -30,6 +30,8 @@ fn outbound(disposition: Disposition, dial: DialStatus, cause: u16) -> &'static 
         (DialStatus::InvalidArgs, _) => "404",
         // Asterisk 16's chan_sip tells a declined call as BUSY with cause 21.
         _ if cause == 21 => "603",
+        // And one that was not answered (480) as BUSY with the cause of that.
+        (DialStatus::Busy, _) if matches!(cause, 18..=20) => "480",
         (DialStatus::Busy, _) => "486",
         (DialStatus::ChanUnavail, _) => by_cause(cause).unwrap_or("503"),
         // Congestion with a cause of its own, such as a wrong number, is that.
@@ -87,6 +89,7 @@ mod tests {
             (Answered, DialStatus::Answer, 16, "200"),
             (Busy, DialStatus::Busy, 17, "486"),
             (Busy, DialStatus::Busy, 21, "603"),
+            (Busy, DialStatus::Busy, 19, "480"),
             (Missed, DialStatus::NoAnswer, 16, "480"),
             (Missed, DialStatus::NoAnswer, 0, "480"),
             (Cancelled, DialStatus::Cancel, 16, "603-S"),

@@ -23,11 +23,12 @@ pub(super) struct Users {
     /// Sorted by extension.
     known: RwLock<Vec<(Extension, u32)>>,
     stale: AtomicBool,
+    told: AtomicBool,
 }
 
 impl Users {
     pub(super) fn new(overrides: BTreeMap<Extension, u32>) -> Self {
-        Self { overrides, known: RwLock::default(), stale: AtomicBool::new(false) }
+        Self { overrides, known: RwLock::default(), stale: AtomicBool::new(false), told: AtomicBool::new(false) }
     }
 
     /// The user of `extension`.
@@ -55,16 +56,24 @@ impl Users {
         self.stale.load(Ordering::Relaxed)
     }
 
+    /// Whether the portal has answered the question, be it with a no. Until then an extension without a user may well
+    /// have one.
+    pub(super) fn is_told(&self) -> bool {
+        self.told.load(Ordering::Relaxed)
+    }
+
     /// Asks the portal for all employees.
     pub(super) fn refresh(&self, api: &Api) -> Outcome {
         match read_all(api) {
             Ok(found) => {
                 self.stale.store(false, Ordering::Relaxed);
+                self.told.store(true, Ordering::Relaxed);
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = found;
                 Outcome::Done
             }
             // Without the right to list users calls are posted all the same, for default_user.
             Err(fault) if matches!(fault.kind(), Some(Kind::Scope | Kind::NoRight | Kind::NoMethod)) => {
+                self.told.store(true, Ordering::Relaxed);
                 let host = api.host();
                 let why =
                     "the webhook may not list users (scope user): extensions are known from the configuration only";

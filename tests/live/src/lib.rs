@@ -8,8 +8,8 @@
 //! cable to the PBX's AMI that a test can cut.
 //!
 //! The office itself (extensions, DIDs, feature codes) is described in
-//! `tests/README.md`. Nothing here knows ringpost: a scenario test in
-//! `tests/live/tests` starts the agent and looks at the portal.
+//! `tests/README.md`. [`Agent`] is the real `ringpost` as a process, and [`Office`] lends a test an exchange of its own
+//! with an agent and a portal beside it; nothing else here knows ringpost.
 //!
 //! ```no_run
 //! use live::{Exchange, Plan, Version, did, secs};
@@ -24,21 +24,25 @@
 //! # Ok(()) }
 //! ```
 
+pub mod agent;
 mod ami;
 mod call;
 mod cdr;
 mod cutter;
 pub mod did;
 mod exchange;
+pub mod office;
 mod plan;
 mod trouble;
 mod wait;
 
+pub use agent::Agent;
 pub use ami::{Ami, Packet};
 pub use call::{Caller, End, Near, Ringing};
 pub use cdr::Cdr;
 pub use cutter::Cutter;
 pub use exchange::{Account, Exchange, Version};
+pub use office::Office;
 pub use plan::Plan;
 pub use trouble::Trouble;
 pub use wait::{Until, secs, wait_until};
@@ -81,6 +85,36 @@ macro_rules! scenario {
             fn asterisk_16_sip() -> Result<(), Box<dyn std::error::Error>> {
                 play($crate::Exchange::shared($crate::Version::Asterisk16Sip))
             }
+        }
+    };
+}
+
+/// Makes one test per flavour of the PBX out of one scenario in an [`Office`]: `NAME::asterisk_22`, `::asterisk_16` and
+/// `::asterisk_16_sip`. With `pjsip` before `fn` the last one is left out: for what does not depend on the channels'
+/// technology.
+#[macro_export]
+macro_rules! office {
+    ($(#[$meta:meta])* fn $name:ident($office:ident) $body:block) => {
+        $crate::office! { @ $(#[$meta])* $name, $office, $body,
+            (asterisk_22, Asterisk22) (asterisk_16, Asterisk16) (asterisk_16_sip, Asterisk16Sip) }
+    };
+    ($(#[$meta:meta])* pjsip fn $name:ident($office:ident) $body:block) => {
+        $crate::office! { @ $(#[$meta])* $name, $office, $body, (asterisk_22, Asterisk22) (asterisk_16, Asterisk16) }
+    };
+    (@ $(#[$meta:meta])* $name:ident, $office:ident, $body:block, $(($test:ident, $version:ident))+) => {
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn play($office: &$crate::Office) -> $crate::office::Verdict $body
+
+            $(
+                #[test]
+                fn $test() -> $crate::office::Verdict {
+                    $crate::Office::play($crate::Version::$version, play)
+                }
+            )+
         }
     };
 }
