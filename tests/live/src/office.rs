@@ -44,7 +44,7 @@ impl Default for Wish {
 
 /// An exchange, a portal and an agent.
 pub struct Office {
-    /// The agent; started by [`Office::open`].
+    /// The agent; started by `Office::open`.
     pub agent: Agent,
     /// The portal.
     pub portal: Portal,
