@@ -30,7 +30,7 @@ fuzz_target!(|input: &[u8]| {
     ring.mark(appended.seq, Crm(0), Mark::Delivered { ticket: None }, now());
     ring.flush(now()).expect("a medium that works");
     read_all(&mut ring);
-    let (again, _) = Ring::open(ring.into_storage(), settings());
+    let (again, _) = Ring::open(ring.storage().clone(), settings());
     assert!(again.find(id).is_some(), "what was appended and synced is there");
 });
 
@@ -64,7 +64,7 @@ fn good() -> Vec<u8> {
             ring.mark(appended.seq, Crm(0), Mark::Delivered { ticket: None }, now());
         }
     }
-    ring.into_storage().image().to_vec()
+    ring.storage().image().to_vec()
 }
 
 fn read_all(ring: &mut Ring<SimulatedMedium>) {
