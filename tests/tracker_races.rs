@@ -279,6 +279,38 @@ fn a_conference_does_not_make_strangers_one_call() {
 }
 
 #[test]
+fn a_consultation_with_an_outsider_is_a_call_of_its_own() {
+    let mut stage = Stage::new();
+    stage.ring();
+    stage.answer();
+    stage.wait(2000);
+    // 101 asks a colleague at a mobile, for three seconds, and gives the client to him.
+    let phone = Channel { exten: b"89035550077", ..ch("PJSIP/101-7", "2.1", "2.1", 4) };
+    let mobile = ch("PJSIP/trunk-8", "2.2", "2.1", 0);
+    let other = Bridge { id: b"b-2", ..BRIDGE };
+    stage.made(phone);
+    stage.made(mobile);
+    stage.say(Event::DialBegin { caller: Some(phone), dest: mobile, dial_string: b"89035550077@trunk" });
+    stage.say(Event::BridgeEnter { bridge: other, channel: mobile, swap: b"" });
+    stage.say(Event::BridgeEnter { bridge: other, channel: phone, swap: b"" });
+    stage.wait(3000);
+    stage.leaves(leg(TRUNK, 6));
+    stage.say(Event::BridgeEnter { bridge: other, channel: leg(TRUNK, 6), swap: b"2.1" });
+    stage.leaves(leg(ONE, 6));
+    stage.gone(leg(ONE, 6), 16);
+    stage.gone(phone, 16);
+    stage.wait(4000);
+    stage.gone(leg(TRUNK, 6), 16);
+    stage.gone(mobile, 16);
+    assert_eq!((stage.records.len(), stage.joined), (2, 0));
+    let (asked, client) = (&stage.records[0], &stage.records[1]);
+    assert_eq!((asked.direction, &*asked.client, &*asked.caller), (Direction::Outbound, "89035550077", "101"));
+    assert!(near(asked.talk_ms, 3.0) && near(client.talk_ms, 9.0), "{} {}", asked.talk_ms, client.talk_ms);
+    assert_eq!((&*client.client, client.talked_last.as_deref()), ("79161234567", Some("89035550077")));
+    assert_eq!((stage.tracker.calls(), stage.tracker.channels()), (0, 0));
+}
+
+#[test]
 fn one_extension_with_two_telephones_rings_once() {
     let mut stage = Stage::new();
     stage.ring();

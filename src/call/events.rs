@@ -10,8 +10,8 @@ use super::leg::{RING, RINGING, UP};
 use super::record::{DialStatus, Direction, Extension};
 use super::slab::Key;
 use super::state::{self, CALL_REJECTED, USER_BUSY};
-use super::tracker::{BridgeOfCall, Tracker};
-use crate::ami::event::{Bridge, Channel, Event, Variable};
+use super::tracker::Tracker;
+use crate::ami::event::{Channel, Event, Variable};
 use crate::clock::Stamp;
 use crate::limits::{CHANNEL_NAME_BYTES, RECORDING_PATH_BYTES};
 use crate::number;
@@ -439,145 +439,6 @@ impl Tracker {
         self.changed(call_key);
     }
 
-    // ---- hearing ------------------------------------------------------------------------------------------------
-
-    fn enter(&mut self, bridge: &Bridge<'_>, channel: &Channel<'_>, swap: &[u8], now: Stamp) {
-        let is_basic = bridge.kind.eq_ignore_ascii_case(b"basic") || bridge.kind.is_empty();
-        if let Some(leg) =
-            self.ids.get(&self.hash.of(channel.unique_id)).copied().and_then(|key| self.legs.get_mut(key))
-        {
-            leg.in_room = !is_basic;
-        }
-        let Some(key) = self.followed_late(channel, now) else { return };
-        self.leave_bridge(key);
-        self.stop_ringing(key, now);
-        let Some(leg) = self.legs.get_mut(key).filter(|leg| leg.alive) else { return };
-        leg.in_room = !is_basic;
-        leg.state = UP;
-        if is_basic {
-            if let Some(replaced) = self.ids.get(&self.hash.of(swap)).copied() {
-                self.tie(replaced, key, now);
-                self.leave_bridge(replaced);
-            }
-            self.enter_bridge(key, self.hash.of(bridge.id), now);
-        }
-        self.with_call(key, |tracker, call| tracker.hear(call, now));
-    }
-
-    /// Puts a channel into a bridge; all in it belong to one call.
-    pub(super) fn enter_bridge(&mut self, key: Key, bridge: u64, now: Stamp) {
-        let Some(leg) = self.legs.get_mut(key).filter(|leg| leg.alive && bridge != 0) else { return };
-        leg.bridge = bridge;
-        let own = leg.call;
-        let slot = self.bridges.entry(bridge).or_insert(BridgeOfCall { call: own, members: 0 });
-        slot.members = slot.members.saturating_add(1);
-        let other = slot.call;
-        if other != own {
-            let company = self.calls.get(other).and_then(|call| {
-                call.legs.iter().copied().find(|key| self.legs.get(*key).is_some_and(|leg| leg.bridge == bridge))
-            });
-            match company {
-                Some(company) => {
-                    self.tie(company, key, now);
-                }
-                None => {
-                    if let Some(slot) = self.bridges.get_mut(&bridge) {
-                        slot.call = own;
-                    }
-                }
-            }
-        }
-        self.generation += 1;
-    }
-
-    pub(super) fn leave_bridge(&mut self, key: Key) {
-        let Some(leg) = self.legs.get_mut(key) else { return };
-        let bridge = std::mem::take(&mut leg.bridge);
-        if bridge == 0 {
-            return;
-        }
-        self.generation += 1;
-        if let Some(slot) = self.bridges.get_mut(&bridge) {
-            slot.members = slot.members.saturating_sub(1);
-            if slot.members == 0 {
-                self.bridges.remove(&bridge);
-            }
-        }
-    }
-
-    fn leave(&mut self, channel: &Channel<'_>, now: Stamp) {
-        let Some(key) = self.known(channel, now) else { return };
-        self.leave_bridge(key);
-        if let Some(leg) = self.legs.get_mut(key) {
-            leg.in_room = false;
-        }
-        self.with_call(key, |tracker, call| tracker.hear(call, now));
-    }
-
-    fn members(&self, bridge: u64) -> Vec<Key> {
-        let call = self.bridges.get(&bridge).and_then(|slot| self.calls.get(slot.call));
-        let legs = call.map(|call| call.legs.as_slice()).unwrap_or_default();
-        legs.iter().copied().filter(|key| self.legs.get(*key).is_some_and(|leg| leg.bridge == bridge)).collect()
-    }
-
-    fn move_bridge(&mut self, from: &[u8], to: &[u8], now: Stamp) {
-        let (from, to) = (self.hash.of(from), self.hash.of(to));
-        if from == to || to == 0 {
-            return;
-        }
-        let members = self.members(from);
-        for key in &members {
-            self.leave_bridge(*key);
-            self.enter_bridge(*key, to, now);
-        }
-        if let Some(key) = members.first() {
-            self.with_call(*key, |tracker, call| tracker.hear(call, now));
-        }
-    }
-
-    fn empty_bridge(&mut self, bridge: &[u8], now: Stamp) {
-        let members = self.members(self.hash.of(bridge));
-        for key in &members {
-            self.leave_bridge(*key);
-        }
-        if let Some(key) = members.first() {
-            self.with_call(*key, |tracker, call| tracker.hear(call, now));
-        }
-    }
-
-    /// Old servers: the two hear each other.
-    fn join(&mut self, one: &Channel<'_>, two: &Channel<'_>, now: Stamp) {
-        let (Some(one), Some(two)) = (self.followed_late(one, now), self.followed_late(two, now)) else { return };
-        if one == two || ![one, two].iter().all(|key| self.legs.get(*key).is_some_and(|leg| leg.alive)) {
-            return;
-        }
-        let Some(call) = self.tie(one, two, now) else { return };
-        for (key, other) in [(one, two), (two, one)] {
-            self.stop_ringing(key, now);
-            let Some(leg) = self.legs.get_mut(key) else { continue };
-            leg.state = UP;
-            if let Some(left) = leg.partner.replace(other).filter(|left| *left != other)
-                && let Some(left) = self.legs.get_mut(left)
-            {
-                left.partner = None;
-            }
-        }
-        self.generation += 1;
-        self.hear(call, now);
-    }
-
-    /// Old servers: they do so no more.
-    fn part(&mut self, one: &Channel<'_>, two: &Channel<'_>, now: Stamp) {
-        let (Some(one), Some(two)) = (self.known(one, now), self.known(two, now)) else { return };
-        for (key, other) in [(one, two), (two, one)] {
-            if let Some(leg) = self.legs.get_mut(key) {
-                leg.partner = leg.partner.filter(|partner| *partner != other);
-            }
-        }
-        self.generation += 1;
-        self.with_call(one, |tracker, call| tracker.hear(call, now));
-    }
-
     // ---- what the dialplan and features tell ---------------------------------------------------------------------
 
     fn variable(&mut self, channel: &Channel<'_>, variable: Variable, value: &[u8], now: Stamp) {
@@ -681,7 +542,7 @@ impl Tracker {
         self.legs.get(first).map(|leg| leg.call)
     }
 
-    fn with_call(&mut self, key: Key, f: impl FnOnce(&mut Self, Key)) {
+    pub(super) fn with_call(&mut self, key: Key, f: impl FnOnce(&mut Self, Key)) {
         if let Some(call) = self.legs.get(key).map(|leg| leg.call) {
             f(self, call);
         }

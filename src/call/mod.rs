@@ -1,11 +1,12 @@
 //! Calls: from typed events to one finished record per customer call.
 //!
 //! [`tracker`] is the state machine and how a call ends; its channels and calls are made and merged in `tables`, told of
-//! in `telling`. What each event means is in `events`, whose call it is in `direction`, who talks in `hearing`, lists of
+//! in `telling`. What each event means is in `events` and `bridges`, whose call it is in `direction`, who talks in `hearing`, lists of
 //! channels in `snapshot`, the saved state in [`mirror`]. [`channel`] knows the grammar of channel names and
 //! [`classify`] tells extensions from trunks. [`record`] is the fact that comes out and [`live`] the hint. Nothing here
 //! knows a CRM or does I/O.
 
+mod bridges;
 pub mod channel;
 pub mod classify;
 mod direction;

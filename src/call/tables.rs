@@ -260,8 +260,19 @@ impl Tracker {
         let rank = |call: &Call| (core::cmp::Reverse(call.rank()), call.order);
         let one_goes_on = rank(self.calls.get(one)?) <= rank(self.calls.get(two)?);
         let (kept, gone) = if one_goes_on { (one, two) } else { (two, one) };
+        // A consultation with an outsider was that client's own call; it ends where the two become one.
+        let is_own = self.calls.get(gone).is_some_and(|call| call.rank() == 2 && call.talked_last.is_some());
+        if is_own {
+            self.give_identity(gone)?;
+        }
         let mut absorbed = self.calls.remove(gone)?;
         self.take_over(kept, &mut absorbed, now);
+        if is_own {
+            self.end_apart(absorbed, now);
+            self.hear(kept, now);
+            self.changed(kept);
+            return Some(kept);
+        }
         let told_as = absorbed.id.take().filter(|_| absorbed.announced);
         let call = self.calls.get_mut(kept)?;
         call.settle_at = None;
@@ -279,6 +290,16 @@ impl Tracker {
         self.hear(kept, now);
         self.changed(kept);
         Some(kept)
+    }
+
+    /// Ends a call whose channels go on in another one.
+    fn end_apart(&mut self, mut call: Call, now: Stamp) {
+        call.talk(&super::state::Talkers::new(), now.mono);
+        call.links.clear();
+        call.ended = Some(now);
+        let key = self.calls.insert(call);
+        self.pending.push_back(Pending::Finished(key));
+        self.generation += 1;
     }
 
     /// Gives the channels, bridges and LinkedIds of one call to another. What does not fit is followed no more.

@@ -45,8 +45,8 @@ pub enum Output {
     Live(Box<LiveCall>),
     /// Fact: this call is over. Exactly once for each call.
     Finished(Box<CallRecord>),
-    /// Two calls that had both been told of turned out to be one: `absorbed` is heard of no more, its history is in
-    /// `kept`.
+    /// Two calls turned out to be one, and `absorbed` had been told of: it is heard of no more, its history is in
+    /// `kept`. A call in which a client of its own talked is not absorbed but finished.
     Joined {
         /// The call that no longer exists (the younger, or the one without a client).
         absorbed: CallId,
