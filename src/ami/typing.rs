@@ -435,12 +435,17 @@ fn read<'a, const B: usize, const N: usize>(
     let mut blocks = [Block::default(); B];
     let mut values = [&b""[..]; N];
     let mut set = [Once::default(); N];
+    let initials = names.iter().filter_map(|name| name.first()).fold(0, |bits, first| bits | initial(*first));
     for line in packet.lines() {
         let mut taken = false;
         for (prefix, block) in prefixes.iter().zip(&mut blocks) {
             taken = taken || without_prefix(line, prefix).is_some_and(|rest| block.take(rest));
         }
         if taken {
+            continue;
+        }
+        // Most lines are no candidate by their first letter.
+        if line.first().is_none_or(|first| initials & initial(*first) == 0) {
             continue;
         }
         for ((wanted, slot), once) in names.iter().zip(&mut values).zip(&mut set) {
@@ -450,6 +455,12 @@ fn read<'a, const B: usize, const N: usize>(
         }
     }
     (blocks.map(|block| block.channel), values)
+}
+
+/// A bit for a letter, whatever its case. Other bytes may share one: it is only a quick test.
+#[inline]
+fn initial(byte: u8) -> u32 {
+    1 << (byte & 31)
 }
 
 /// Lets the first of equal headers win.
@@ -490,13 +501,21 @@ impl<'a> Block<'a> {
     }
 
     fn take_c(&mut self, line: &'a [u8]) -> bool {
-        self.text(0, header_named(line, b"Channel"))
-            || self.text(1, header_named(line, b"Context"))
-            || self.text(4, header_named(line, b"CallerIDNum"))
-            || self.state(header_named(line, b"ChannelState").map(number))
-            || self.text(5, header_named(line, b"CallerIDName"))
-            || self.text(6, header_named(line, b"ConnectedLineNum"))
-            || self.text(4, header_named(line, b"CallerID"))
+        match line.get(1) {
+            Some(b'h' | b'H') => {
+                self.text(0, header_named(line, b"Channel"))
+                    || self.state(header_named(line, b"ChannelState").map(number))
+            }
+            Some(b'o' | b'O') => {
+                self.text(1, header_named(line, b"Context")) || self.text(6, header_named(line, b"ConnectedLineNum"))
+            }
+            Some(b'a' | b'A') => {
+                self.text(4, header_named(line, b"CallerIDNum"))
+                    || self.text(5, header_named(line, b"CallerIDName"))
+                    || self.text(4, header_named(line, b"CallerID"))
+            }
+            _ => false,
+        }
     }
 
     #[inline]
