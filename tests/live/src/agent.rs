@@ -303,11 +303,12 @@ fn modified(path: &Path) -> Option<SystemTime> {
     File::open(path).ok()?.metadata().ok()?.modified().ok()
 }
 
-/// Lets a started command go on until it has been there for `patience` or ended, then interrupts it as Ctrl-C does.
+/// Ends a command that runs until somebody ends it. By SIGTERM: what a background job starts ignores Ctrl-C's SIGINT, and
+/// so would the command where the tests run in one. It handles neither, so both do the same.
 ///
 /// # Errors
 /// It did not end.
-pub fn interrupt(child: &mut Child) -> Result<(), Trouble> {
-    kill_process(Pid::from_child(child), Signal::INT).map_err(io::Error::from)?;
+pub fn terminate(child: &mut Child) -> Result<(), Trouble> {
+    kill_process(Pid::from_child(child), Signal::TERM).map_err(io::Error::from)?;
     wait_until("the command ends", secs(10.0), || child.try_wait().ok().flatten()).map(drop)
 }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::exchange::Exchange;
-use crate::{Ami, Packet, Trouble, secs};
+use crate::{Ami, Packet, Trouble, secs, wait_until};
 
 /// How long a tone between two keys lasts, and the pause behind it.
 const KEY_PAUSE: Duration = Duration::from_millis(120);
@@ -286,7 +286,18 @@ impl<'a> Channel<'a> {
         self.redirect(context, "now")
     }
 
+    /// A Redirect into any other application races with the dialplan's own step to its next priority and may be lost.
+    fn await_wait(&self) -> Result<(), Trouble> {
+        wait_until(&format!("{} waits", self.name), secs(5.0), || {
+            let steps = self.far().packets(self.since, |packet| {
+                packet.is("Newexten") && packet.field("Uniqueid") == self.unique_id
+            });
+            steps.last().filter(|step| step.field("Application") == "Wait").map(drop)
+        })
+    }
+
     fn redirect(&self, context: &str, extension: &str) -> Result<(), Trouble> {
+        self.await_wait()?;
         self.far()
             .act(
                 "Redirect",

@@ -207,7 +207,7 @@ live::office! {
         thread::sleep(secs(3.0));
         let talk = (call.hang_up()?.at - answered).as_secs_f64();
         let finished = office.only_call(caller.number(), DELIVERY)?;
-        live::agent::interrupt(&mut capture)?;
+        live::agent::terminate(&mut capture)?;
         connected.ok_or("it never said that it is connected")?;
         let trace = String::from_utf8_lossy(&std::fs::read(&file)?).into_owned();
         assert_eq!(office.agent.secret_in(&trace), None);
