@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 const REGISTER: &str = "telephony.externalcall.register";
 const FINISH: &str = "telephony.externalcall.finish";
+const STATISTICS: &str = "voximplant.statistic.get";
 
 /// Delivers one call through `fault` at `method`, before a portal of this wording.
 fn survives_as(wording: Wording, name: &str, method: &str, fault: &Fault) {
@@ -164,13 +165,47 @@ fn registered_by_an_earlier_process_is_finished_under_the_same_name() {
 }
 
 #[test]
+fn a_finish_that_runs_late_while_we_look_is_no_reason_for_another_call() {
+    let office = Office::impatient(PortalConfig::default(), |_| ());
+    // The first finish is given up after two seconds and runs in the third: after the second look of the next attempt
+    // (by CALL_ID; the first is by EXTERNAL_CALL_ID) was answered at the portal, and before its finish.
+    office.portal.fault(Fault::slow_before(Duration::from_secs(3)).on(FINISH));
+    office.portal.fault(Fault::slow_after(Duration::from_millis(1600)).on(STATISTICS).skip(1));
+    let mut work = Work::new(answered("office-1.1", "101", 5_000));
+    assert!(matches!(office.attempt(&mut work, Freshness::Fresh), Outcome::InDoubt { .. }));
+    assert_eq!(office.attempt(&mut work, Freshness::Fresh), Outcome::Done);
+    assert_eq!(office.only_call().call_id(), work.ticket.call);
+    assert_eq!(office.portal.requests_of(REGISTER).len(), 1);
+}
+
+#[test]
+fn a_call_is_not_made_anew_before_it_stayed_away_for_longer_than_any_request_runs() {
+    let portal = PortalConfig { statistics_lag: Duration::from_secs(3600), ..PortalConfig::default() };
+    let office = Office::with(portal, |_| ());
+    office.portal.fault(Fault::lost_answer().on(FINISH));
+    let mut work = Work::new(answered("office-1.1", "101", 5_000));
+    assert!(matches!(office.attempt(&mut work, Freshness::Fresh), Outcome::InDoubt { .. }));
+    // Neither live nor in the statistics: it may still come.
+    let outcome = office.attempt(&mut work, Freshness::Fresh);
+    let Outcome::InDoubt { after, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(after > Duration::from_secs(60), "a request may run for a minute: {after:?}");
+    office.portal.reconfigure(|portal| portal.statistics_lag = Duration::ZERO);
+    assert_eq!(office.attempt(&mut work, Freshness::Fresh), Outcome::Done);
+    assert_eq!(office.only_call().call_id(), work.ticket.call);
+    assert_eq!(office.portal.requests_of(REGISTER).len(), 1);
+}
+
+#[test]
 fn a_call_that_vanished_is_made_anew() {
     let office = Office::open();
     let mut work = Work::new(answered("office-1.1", "101", 5_000));
     work.ticket.call = "externalCall.00000000000000000000000000000000.1".try_into().expect("it fits");
     work.ticket.user = Some(11);
     let outcomes = office.deliver(&mut work);
-    assert!(matches!(outcomes.first(), Some(Outcome::InDoubt { .. })), "{outcomes:?}");
+    assert!(
+        matches!(outcomes.as_slice(), [Outcome::InDoubt { .. }, Outcome::InDoubt { .. }, Outcome::Done]),
+        "{outcomes:?}"
+    );
     assert_eq!(office.only_call().call_id(), work.ticket.call);
 }
 

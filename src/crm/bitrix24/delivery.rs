@@ -3,7 +3,8 @@
 //! Stands alone because it is the recovery table: what is known of a call (its ticket) and what the portal says decide
 //! together whether something is repeated. Rules: nothing that may have run is repeated before the statistics were
 //! asked; `finish` of a call that "is not found" means finished, never registered or purged, so the statistics decide
-//! that too; a user who left is replaced by `default_user` once. Bounds: at most eight requests for one attempt.
+//! that too, after it and once more after a wait; a user who left is replaced by `default_user` once. Bounds: at most
+//! eleven requests for one attempt.
 
 use super::answer::{List, Object, Registered, Scalar, Statistic};
 use super::fault::{self, Fault, Kind};
@@ -18,6 +19,9 @@ use core::time::Duration;
 const CLOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long a call in doubt waits when the portal will not let us look.
 const BLIND_WAIT: Duration = Duration::from_secs(30 * 60);
+/// How long a call must have stayed away before it is made anew: Bitrix24's cloud ends a request after 60 s, so by then
+/// nothing of ours is at work there.
+const VANISHED_WAIT: Duration = Duration::from_secs(75);
 /// After that many database errors a call is given to the operator: each attempt leaves another activity.
 const DATABASE_ERRORS: u8 = 3;
 
@@ -71,27 +75,27 @@ impl<'a> Delivery<'a> {
         self.hide_others(ticket, shown);
         match self.finish(ticket)? {
             Finished::Yes => Ok(()),
-            Finished::NotFound if looked => self.start_anew(ticket),
+            // An earlier finish may have run between the look and this one: only a look after it proves anything.
             Finished::NotFound if self.is_finished(ticket)? => Ok(()),
-            Finished::NotFound => {
-                // Not in the statistics either; they may lag behind.
-                ticket.in_doubt = true;
-                Err(fault::doubt(format!("{}: the call is neither live nor in the statistics", self.portal.name)))
-            }
+            Finished::NotFound => Err(self.vanished(ticket, looked)),
         }
     }
 
-    /// Twice neither live nor in the statistics: purged or lost.
-    fn start_anew(&mut self, ticket: &mut Ticket) -> Result<(), Outcome> {
-        ticket.call.clear();
-        self.register(ticket)?;
-        match self.finish(ticket)? {
-            Finished::Yes => Ok(()),
-            Finished::NotFound => {
-                ticket.in_doubt = true;
-                Err(fault::doubt(format!("{}: the call vanished right after it was registered", self.portal.name)))
-            }
+    /// Neither live nor in the statistics. At first they may only lag behind. If a look before and one after say so, the
+    /// call was purged or lost, or a finish of ours is still at work: its CALL_ID is dropped, and the next attempt, when
+    /// no request of ours can be running any more, looks once more by EXTERNAL_CALL_ID and only then registers anew.
+    ///
+    /// The window that remains: statistics that lag behind by more than [`VANISHED_WAIT`], and a server that died between
+    /// the activity and the statistics of a finish. Nothing that can be asked of a portal tells either from a lost call,
+    /// and a call posted twice can be deleted, while one that is missing is noticed by nobody.
+    fn vanished(&self, ticket: &mut Ticket, looked: bool) -> Outcome {
+        ticket.in_doubt = true;
+        let why = format!("{}: the call is neither live nor in the statistics", self.portal.name);
+        if !looked {
+            return fault::doubt(why);
         }
+        ticket.call.clear();
+        Outcome::InDoubt { after: VANISHED_WAIT, why }
     }
 
     /// Asks the statistics, which hold finished calls only. On a hit the ticket gets the portal's name of the call.

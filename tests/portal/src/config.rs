@@ -35,6 +35,10 @@ pub struct PortalConfig {
     pub webhook_may_register: bool,
     /// Whether the webhook's user has the right "Call statistics: View".
     pub statistics_allowed: bool,
+    /// How long a finished call is not told by the statistics yet, as when they are read from a copy of the database.
+    pub statistics_lag: Duration,
+    /// Whether the portal keeps and filters by `EXTERNAL_CALL_ID`; old ones drop the key.
+    pub knows_external_ids: bool,
     /// Whose texts and codes errors carry.
     pub wording: Wording,
     /// The employees.
@@ -71,6 +75,8 @@ impl Default for PortalConfig {
             scopes: ["telephony", "crm", "user", "im", "task", "disk"].map(str::to_owned).to_vec(),
             webhook_may_register: true,
             statistics_allowed: true,
+            statistics_lag: Duration::ZERO,
+            knows_external_ids: true,
             wording: Wording::Server,
             users: User::office(),
             entities: Vec::new(),

@@ -8,6 +8,9 @@ use crate::records::FinishedCall;
 use crate::stamp;
 use crate::value::Value;
 
+/// Which older portals do not keep.
+const EXTERNAL_ID: &str = "EXTERNAL_CALL_ID";
+
 /// The fields that a filter or an order may name.
 const FIELDS: &[&str] = &[
     "ID",
@@ -35,15 +38,30 @@ pub(super) fn statistic_get(call: &mut Call<'_>) -> Result<Done, Failure> {
         return Err(Failure::access_denied());
     }
     let params = upper_keys(&call.params);
-    let mut filter = Filter::new(params.at("FILTER"), FIELDS);
+    let fields: Vec<&'static str> = FIELDS.iter().copied().filter(|field| known(call, field)).collect();
+    let mut filter = Filter::new(params.at("FILTER"), &fields);
     filter.rewrite("CALL_START_DATE", |value| match call.clock.read(&value.to_text()) {
         Some(date) => sortable(date).into(),
         None => value.clone(),
     });
-    let mut rows: Vec<&FinishedCall> = call.state.finished.iter().collect();
+    let lag = call.config.statistics_lag;
+    let mut rows: Vec<&FinishedCall> = call.state.finished.iter().filter(|row| row.finished.elapsed() >= lag).collect();
     rows.retain(|row| filter.passes(|field| field_of(row, field)));
     sort(&mut rows, &params);
-    Ok(call.page(rows, render))
+    Ok(call.page(rows, |row| {
+        let row = render(row);
+        if known(call, EXTERNAL_ID) { row } else { without(&row, EXTERNAL_ID) }
+    }))
+}
+
+fn known(call: &Call<'_>, field: &str) -> bool {
+    field != EXTERNAL_ID || call.config.knows_external_ids
+}
+
+fn without(row: &Value, field: &str) -> Value {
+    Value::Map(
+        row.pairs().into_iter().filter(|(key, _)| key != field).map(|(key, value)| (key, value.clone())).collect(),
+    )
 }
 
 /// Only a field in upper case with `ASC` or `DESC` in upper case sorts; anything else is ignored.
