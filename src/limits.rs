@@ -303,6 +303,12 @@ pub const RECORDING_RETRY: (Duration, Duration) = (Duration::from_secs(2), Durat
 pub const FRESH_CALL: Duration = Duration::from_secs(120);
 /// After users could not be read they are asked again after this time.
 pub const USERS_REFRESH_RETRY: Duration = Duration::from_secs(30);
+/// A delivery that met a user who is not known rightly has the users asked anew, but not sooner than this after they
+/// were asked last: where the configuration names a wrong user every call meets him.
+pub const USERS_REFRESH_WISH: Duration = Duration::from_secs(300);
+/// A request whose answer was lost runs at the CRM for at most about this long (Bitrix24's cloud ends one after 60 s).
+/// Not even the user's wish (SIGUSR1) has its call looked at before.
+pub const DOUBT_SETTLE_LONGEST: Duration = Duration::from_secs(75);
 /// Stack of a lane's thread, in bytes. rustls and ureq want about 100 KiB at the deepest (a handshake); only touched
 /// pages cost memory.
 pub const LANE_STACK_BYTES: usize = 256 * 1024;

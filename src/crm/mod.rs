@@ -49,6 +49,11 @@ pub enum Outcome {
         /// For the log and `status`, secrets masked.
         why: String,
     },
+    /// Our own request limit: nothing was asked, and nothing is wrong with the portal. The lane goes on after `after`.
+    Held {
+        /// When it is our turn.
+        after: Duration,
+    },
     /// The whole portal cannot be used for now (credentials, plan, clock): everything waits, nothing is lost, look
     /// again after `after`.
     Suspend {

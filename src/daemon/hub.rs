@@ -252,9 +252,9 @@ impl Hub {
     }
 
     /// Everything that waits for a portal is tried now.
-    pub fn kick(&mut self) {
+    pub fn kick(&mut self, now: Monotonic) {
         for seat in &mut self.seats {
-            seat.schedule.kick();
+            seat.schedule.kick(now);
         }
     }
 

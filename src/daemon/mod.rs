@@ -63,7 +63,7 @@ impl Signals {
 
 impl Daemon {
     /// Runs until it is told to end by SIGTERM or SIGINT, or `stop` is dropped or sent to. SIGUSR1 tries everything
-    /// that waits for a portal now.
+    /// that waits for a portal now, but for what waits by the portal's own request limit.
     ///
     /// # Errors
     /// When the system gives no signal handlers.
@@ -85,7 +85,7 @@ impl Daemon {
                 () = changed(&mut self.mirrored) => {}
                 client = accept(self.listener.as_ref()) => self.take_client(client),
                 () = sleep_until(wake) => self.answer_late_clients().await,
-                _ = signals.kick.recv() => self.hub.kick(),
+                _ = signals.kick.recv() => self.hub.kick(clock::now().mono),
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv() => break,
                 _ = stop.recv() => break,

@@ -9,7 +9,10 @@ use crate::call::record::{CallId, CallRecord};
 use crate::clock::Monotonic;
 use crate::crm::{Shown, Ticket};
 use crate::journal::{Dating, Part, Pending, Seq};
-use crate::limits::{AFTER_CRASH, APPENDS_IN_FLIGHT, CALL_ASIDE_WAIT, CALL_RETRY_LONGEST, CALLS_ASIDE, CALLS_IN_HAND};
+use crate::limits::{
+    AFTER_CRASH, APPENDS_IN_FLIGHT, CALL_ASIDE_WAIT, CALL_RETRY_LONGEST, CALLS_ASIDE, CALLS_IN_HAND,
+    DOUBT_SETTLE_LONGEST,
+};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +34,8 @@ pub struct Fact {
     pub in_doubt: bool,
     failures: u32,
     due: Monotonic,
+    /// A request about it may still be running at the CRM until then.
+    settles: Monotonic,
     in_flight: bool,
     /// A card of it is still in flight.
     card_in_flight: bool,
@@ -45,23 +50,24 @@ impl Fact {
         shown: Shown,
         card_in_flight: bool,
     ) -> Self {
-        let (due, dating) = (Monotonic::default(), Dating::Known);
-        Self { seq, record, ticket, shown, dating, in_doubt: false, failures: 0, due, in_flight: false, card_in_flight }
+        let (due, settles, dating) = (Monotonic::default(), Monotonic::default(), Dating::Known);
+        let (in_doubt, failures, in_flight) = (false, 0, false);
+        Self { seq, record, ticket, shown, dating, in_doubt, failures, due, settles, in_flight, card_in_flight }
     }
 
-    /// Not due before `due`.
+    /// A request about it may still be running until `settles`: not due before.
     #[must_use]
-    pub fn not_before(self, due: Monotonic) -> Self {
-        Self { due: self.due.max(due), ..self }
+    pub fn not_before(self, settles: Monotonic) -> Self {
+        Self { due: self.due.max(settles), settles: self.settles.max(settles), ..self }
     }
 
     /// A call of the backlog. One that may have been delivered by a process that crashed waits until that process's
     /// last request is over.
     fn loaded(entry: Pending, started: Monotonic) -> Self {
         let Pending { seq, call, ticket, in_doubt, dating, .. } = entry;
-        let due = if in_doubt { started + AFTER_CRASH } else { Monotonic::default() };
+        let settles = if in_doubt { started + AFTER_CRASH } else { Monotonic::default() };
         let fact = Self::fresh(Some(seq), Arc::from(call), ticket, Shown::default(), false);
-        Self { in_doubt, dating, due, ..fact }
+        Self { in_doubt, dating, ..fact }.not_before(settles)
     }
 
     /// Due again after `wish`, and later with each failure of its own; without a wish when the portal is ready, for then the
@@ -98,6 +104,7 @@ struct Aside {
     failures: u32,
     in_doubt: bool,
     due: Monotonic,
+    settles: Monotonic,
 }
 
 impl Calls {
@@ -193,6 +200,9 @@ impl Calls {
         if let Some(fact) = self.hand.get_mut(at) {
             (fact.ticket, fact.shown) = (ticket, shown);
             fact.in_doubt |= in_doubt;
+            if in_doubt {
+                fact.settles = now + wish.min(DOUBT_SETTLE_LONGEST);
+            }
             fact.put_back(now, wish);
         }
         self.put_aside(at, now);
@@ -205,8 +215,8 @@ impl Calls {
         if !crowded || self.hand.get(at).filter(long).is_none() {
             return;
         }
-        if let Some(Fact { seq: Some(seq), ticket, failures, in_doubt, due, .. }) = self.hand.remove(at) {
-            self.aside.push(Aside { seq, ticket, failures, in_doubt, due });
+        if let Some(Fact { seq: Some(seq), ticket, failures, in_doubt, due, settles, .. }) = self.hand.remove(at) {
+            self.aside.push(Aside { seq, ticket, failures, in_doubt, due, settles });
         }
     }
 
@@ -215,7 +225,18 @@ impl Calls {
         if let Some(fact) = self.hand.iter_mut().find(|fact| fact.card_in_flight && fact.record.id == *id) {
             fact.card_in_flight = false;
             fact.due = fact.due.max(doubt_until);
+            fact.settles = fact.settles.max(doubt_until);
             (fact.ticket, fact.shown) = (ticket, shown);
+        }
+    }
+
+    /// Every call is due now, but for those of which a request may still be running.
+    pub fn hasten(&mut self, now: Monotonic) {
+        for fact in &mut self.hand {
+            fact.due = fact.due.min(now.max(fact.settles));
+        }
+        for aside in &mut self.aside {
+            aside.due = aside.due.min(now.max(aside.settles));
         }
     }
 

@@ -184,6 +184,21 @@ impl Recordings {
         }
     }
 
+    /// The recording in flight could not be asked for: nothing is wrong with it.
+    pub fn hold(&mut self, now: Monotonic) {
+        for pending in self.hand.iter_mut().filter(|pending| pending.in_flight) {
+            (pending.in_flight, pending.due) = (false, now);
+        }
+    }
+
+    /// Everything is looked for now, and what was put back into the journal is read again.
+    pub fn hasten(&mut self, now: Monotonic) {
+        for pending in &mut self.hand {
+            pending.due = pending.due.min(now);
+        }
+        self.again = self.again.map(|again| again.min(now));
+    }
+
     /// The entry in flight.
     pub fn in_flight(&self) -> Option<&Pending> {
         self.hand.iter().find(|pending| pending.in_flight)

@@ -12,6 +12,7 @@
 //! | done | in step | marked *delivered* | marked *attached* |
 //! | retry | again after a short back-off, while it is worth it | again, the whole portal backs off | again by its age |
 //! | in doubt | its ticket is in doubt | looked up before it is repeated | looked up before it is repeated |
+//! | held | waits for our turn | waits for our turn | waits for our turn |
 //! | suspend | the whole portal waits | the whole portal waits | the whole portal waits |
 //! | refused | no card | marked *refused* | *recordings given up* |
 
@@ -27,7 +28,7 @@ use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
 use crate::journal::{self, Dating, Mark, Part, Reason, Seq};
 use crate::limits::{
     BACKOFF_LONGEST, CALLS_WITHOUT_USERS, CARD_BACKOFF_LONGEST, FRESH_CALL, USERS_PATIENCE, USERS_REFRESH,
-    USERS_REFRESH_RETRY,
+    USERS_REFRESH_RETRY, USERS_REFRESH_WISH,
 };
 use crate::text::bounded;
 use core::time::Duration;
@@ -58,7 +59,11 @@ pub struct Schedule {
     portal: Backoff,
     card_backoff: Backoff,
     suspended: Monotonic,
+    /// Our own request limit lets a lane's next request go then: no fault of anybody's.
+    held: [Monotonic; 3],
     refresh: Option<Monotonic>,
+    /// When the users were asked last.
+    users_asked: Option<Monotonic>,
     /// The users were read once. Until then no call goes, for it would go to the wrong one.
     users_known: bool,
     /// Readings of the users that failed in a row, and the calls that may go in spite of it.
@@ -82,7 +87,9 @@ impl Schedule {
             portal: Backoff::new(seed),
             card_backoff: Backoff::capped(seed ^ 1, CARD_BACKOFF_LONGEST),
             suspended: Monotonic::default(),
+            held: [Monotonic::default(); 3],
             refresh: Some(Monotonic::default()),
+            users_asked: None,
             users_known: false,
             users_failures: 0,
             without_users: 0,
@@ -187,8 +194,13 @@ impl Schedule {
         if report.lane != Lane::Recordings || self.refreshing() || !matches!(report.outcome, Outcome::Retry { .. }) {
             self.note_fault(&report.outcome, now.mono);
         }
-        if report.refresh && self.refresh.is_some() {
-            self.refresh = Some(now.mono);
+        if let Outcome::Held { after } = &report.outcome
+            && let Some(held) = self.held.get_mut(report.lane as usize)
+        {
+            *held = now.mono + *after;
+        }
+        if report.refresh {
+            self.refresh_sooner(now.mono);
         }
         match report.lane {
             Lane::Cards => self.card_reported(report, now.mono),
@@ -211,23 +223,26 @@ impl Schedule {
     /// When something becomes due by itself.
     pub fn poll_timeout(&self) -> Option<Monotonic> {
         let free = |lane: Lane| !self.is_busy(lane);
-        let cards = self
-            .cards
-            .next_due()
-            .filter(|_| self.users_known && free(Lane::Cards))
-            .map(|t| t.max(self.card_backoff.until()));
-        let calls =
-            self.calls.next_due().filter(|_| self.users_known && free(Lane::Calls)).map(|t| t.max(self.portal.until()));
+        let cards = self.cards.next_due().filter(|_| self.users_known && free(Lane::Cards));
+        let cards = cards.map(|t| t.max(self.card_backoff.until()).max(self.held_until(Lane::Cards)));
+        let calls = self.calls.next_due().filter(|_| self.users_known && free(Lane::Calls));
+        let calls = calls.map(|t| t.max(self.portal.until()).max(self.held_until(Lane::Calls)));
         let recordings = self.recordings.next_due().into_iter().chain(self.refresh).min();
-        let recordings = recordings.filter(|_| free(Lane::Recordings)).map(|t| t.max(self.portal.until()));
+        let recordings = recordings.filter(|_| free(Lane::Recordings));
+        let recordings = recordings.map(|t| t.max(self.portal.until()).max(self.held_until(Lane::Recordings)));
         [cards, calls, recordings].into_iter().flatten().min().map(|t| t.max(self.suspended))
     }
 
-    /// The network came back (or the user says so): everything that waits is tried now.
-    pub fn kick(&mut self) {
+    /// The user says so: everything that waits is tried now, whatever its own back-off. Two waits stay, for to cut them
+    /// short would do harm: the request limit (ours, and the portal's 429 and 503), and the time that a request whose
+    /// answer was lost may still run at the portal.
+    pub fn kick(&mut self, now: Monotonic) {
         self.portal.succeeded();
         self.card_backoff.succeeded();
         self.suspended = Monotonic::default();
+        self.refresh = self.refresh.map(|due| due.min(now));
+        self.calls.hasten(now);
+        self.recordings.hasten(now);
     }
 
     /// Counters for `status`.
@@ -249,8 +264,23 @@ impl Schedule {
         self.busy.get(lane as usize).copied().unwrap_or(true)
     }
 
+    fn held_until(&self, lane: Lane) -> Monotonic {
+        self.held.get(lane as usize).copied().unwrap_or_default()
+    }
+
+    fn may_ask(&self, lane: Lane, now: Monotonic) -> bool {
+        !self.is_busy(lane) && now >= self.held_until(lane)
+    }
+
+    /// A delivery met a user who is not known rightly. That may be so with every call (a wrong entry of the
+    /// configuration), and the list of users is long.
+    fn refresh_sooner(&mut self, now: Monotonic) {
+        let earliest = self.users_asked.map_or(now, |asked| (asked + USERS_REFRESH_WISH).max(now));
+        self.refresh = self.refresh.map(|due| due.min(earliest));
+    }
+
     fn card_job(&mut self, now: Monotonic) -> Option<Job> {
-        if !self.users_known || self.is_busy(Lane::Cards) || now < self.card_backoff.until() {
+        if !self.users_known || !self.may_ask(Lane::Cards, now) || now < self.card_backoff.until() {
             return None;
         }
         let card = self.cards.take_due(now)?;
@@ -265,7 +295,7 @@ impl Schedule {
     fn call_job(&mut self, now: Stamp) -> Option<Job> {
         let in_spite = self.without_users > 0;
         let may = in_spite || (self.users_known && now.mono >= self.portal.until());
-        if !may || self.is_busy(Lane::Calls) {
+        if !may || !self.may_ask(Lane::Calls, now.mono) {
             return None;
         }
         self.without_users = self.without_users.saturating_sub(1);
@@ -280,7 +310,7 @@ impl Schedule {
     }
 
     fn recording_job(&mut self, now: Monotonic) -> Option<Job> {
-        if self.is_busy(Lane::Recordings) || now < self.portal.until() {
+        if !self.may_ask(Lane::Recordings, now) || now < self.portal.until() {
             return None;
         }
         if self.refresh.is_some_and(|due| due <= now) {
@@ -311,18 +341,18 @@ impl Schedule {
                 self.suspended = now + *after;
                 self.fault = Some(why.clone());
             }
-            Outcome::Refused { .. } => {}
+            Outcome::Refused { .. } | Outcome::Held { .. } => {}
         }
     }
 
     fn card_reported(&mut self, report: Report, now: Monotonic) {
-        let repeat =
-            matches!(report.outcome, Outcome::Retry { .. } | Outcome::InDoubt { .. } | Outcome::Suspend { .. });
+        let repeat = !matches!(report.outcome, Outcome::Done | Outcome::Refused { .. });
         match &report.outcome {
             Outcome::Done | Outcome::Refused { .. } => self.card_backoff.succeeded(),
             // A longer wish is about this call, and its card is not worth that.
             Outcome::Retry { after, .. } => self.card_backoff.failed(now, after.map(|a| a.min(CARD_BACKOFF_LONGEST))),
             Outcome::InDoubt { .. } | Outcome::Suspend { .. } => self.card_backoff.failed(now, None),
+            Outcome::Held { .. } => {}
         }
         let doubt_until = match &report.outcome {
             Outcome::InDoubt { after, .. } => now + *after,
@@ -357,7 +387,7 @@ impl Schedule {
                 self.portal.failed(now.mono, None);
                 self.calls.put_back(now.mono, after, report.ticket, report.shown, true);
             }
-            Outcome::Suspend { .. } => {
+            Outcome::Suspend { .. } | Outcome::Held { .. } => {
                 self.calls.put_back(now.mono, Duration::ZERO, report.ticket, report.shown, false);
             }
         }
@@ -386,6 +416,11 @@ impl Schedule {
     }
 
     fn refresh_reported(&mut self, outcome: &Outcome, now: Monotonic) {
+        if let Outcome::Held { after } = outcome {
+            self.refresh = Some(now + *after);
+            return;
+        }
+        self.users_asked = Some(now);
         let answered = matches!(outcome, Outcome::Done | Outcome::Refused { .. });
         if answered {
             (self.users_known, self.users_failures, self.without_users) = (true, 0, 0);
@@ -416,6 +451,7 @@ impl Schedule {
                     self.mark(seq, Mark::Attached { recording: u8::try_from(index).unwrap_or(u8::MAX) });
                 }
             }
+            Outcome::Held { .. } => self.recordings.hold(now.mono),
             Outcome::Refused { why } => self.give_up_recordings(&why),
             Outcome::Retry { after, why } => self.recording_failed(after.unwrap_or_default(), false, &why, now),
             Outcome::InDoubt { after, why } => self.recording_failed(after, true, &why, now),

@@ -56,3 +56,15 @@ fn without_the_right_to_list_users_calls_are_posted_all_the_same() {
     office.deliver(&mut Work::new(call));
     assert_eq!(office.only_call().user, 17);
 }
+
+#[test]
+fn a_user_who_left_is_asked_about_once_even_where_users_may_not_be_listed() {
+    let office = Office::with(PortalConfig::default(), |settings| {
+        settings.users.insert(ext("101"), 20);
+    });
+    office.portal.reconfigure(|portal| portal.scopes.retain(|scope| !scope.starts_with("user")));
+    office.deliver(&mut Work::new(missed("office-1.1")));
+    assert!(office.bitrix.wants_refresh());
+    assert!(matches!(office.bitrix.refresh(), Outcome::Refused { .. }));
+    assert!(!office.bitrix.wants_refresh(), "another refusal would teach nothing");
+}

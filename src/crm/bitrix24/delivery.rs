@@ -13,15 +13,15 @@ use super::{Bitrix24, cards, method, reason, request, status_code};
 use crate::call::record::{CallRecord, Disposition};
 use crate::clock::Stamp;
 use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
+use crate::limits::DOUBT_SETTLE_LONGEST;
 use core::time::Duration;
 
 /// How long a call waits for the clock to be set.
 const CLOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long a call in doubt waits when the portal will not let us look.
 const BLIND_WAIT: Duration = Duration::from_secs(30 * 60);
-/// How long a call must have stayed away before it is made anew: Bitrix24's cloud ends a request after 60 s, so by then
-/// nothing of ours is at work there.
-const VANISHED_WAIT: Duration = Duration::from_secs(75);
+/// How long a call must have stayed away before it is made anew: by then nothing of ours is at work there.
+const VANISHED_WAIT: Duration = DOUBT_SETTLE_LONGEST;
 /// After that many database errors a call is given to the operator: each attempt leaves another activity.
 const DATABASE_ERRORS: u8 = 3;
 

@@ -159,10 +159,7 @@ impl Bitrix24 {
                     self.settings.default_user
                 ),
             ),
-            Outcome::Refused { why }
-            | Outcome::Retry { why, .. }
-            | Outcome::Suspend { why, .. }
-            | Outcome::InDoubt { why, .. } => warning("users", why),
+            other => warning("users", words(other)),
         });
     }
 
@@ -171,13 +168,18 @@ impl Bitrix24 {
     }
 
     fn told(&self, fault: Fault, method: method::Method) -> String {
-        match self.api.outcome(fault, method) {
-            Outcome::Done => String::new(),
-            Outcome::Retry { why, .. }
-            | Outcome::Suspend { why, .. }
-            | Outcome::InDoubt { why, .. }
-            | Outcome::Refused { why } => why,
-        }
+        words(self.api.outcome(fault, method))
+    }
+}
+
+fn words(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Done => String::new(),
+        Outcome::Held { .. } => "not asked: the portal wants fewer requests for now: try again in a minute".to_owned(),
+        Outcome::Retry { why, .. }
+        | Outcome::Suspend { why, .. }
+        | Outcome::InDoubt { why, .. }
+        | Outcome::Refused { why } => why,
     }
 }
 

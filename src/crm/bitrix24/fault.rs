@@ -172,7 +172,7 @@ impl Fault {
     /// What the schedule is told. `host` and `method` are for the text.
     pub(super) fn outcome(self, host: &str, method: Method) -> Outcome {
         match self {
-            Self::Held(wait) => retry(wait, format!("{host}: waiting for our turn")),
+            Self::Held(after) => Outcome::Held { after },
             Self::Clock => suspend(CLOCK, format!("{host}: this machine's clock is not set, waiting for it (NTP)")),
             Self::Page(status) => {
                 doubt(format!("{host}: {method}: answered with a page instead of JSON (HTTP {status})"))
@@ -313,10 +313,11 @@ mod tests {
             let text = format!("{fault:?}");
             assert!(matches!(fault.outcome("h", "m"), Outcome::InDoubt { .. }), "{text}");
         }
+        assert!(!Fault::Held(SHORT).may_have_run());
+        assert_eq!(Fault::Held(SHORT).outcome("h", "m"), Outcome::Held { after: SHORT });
         for fault in [
             Fault::Http(HttpFault::Name),
             Fault::Http(HttpFault::NotSent(String::new())),
-            Fault::Held(SHORT),
             api(Kind::TooFast),
             api(Kind::MethodBlocked),
         ] {

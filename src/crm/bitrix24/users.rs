@@ -64,9 +64,10 @@ impl Users {
 
     /// Asks the portal for all employees.
     pub(super) fn refresh(&self, api: &Api) -> Outcome {
+        // Whatever comes of it: the wish for this refresh has been heard, and a failed one is repeated by the schedule.
+        self.stale.store(false, Ordering::Relaxed);
         match read_all(api) {
             Ok(found) => {
-                self.stale.store(false, Ordering::Relaxed);
                 self.told.store(true, Ordering::Relaxed);
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = found;
                 Outcome::Done

@@ -182,7 +182,7 @@ fn nothing_goes_while_the_portal_is_suspended_and_a_kick_ends_that() {
     schedule.report(report(Lane::Calls, outcome), at(1));
     assert_eq!(schedule.fault(), Some("wrong webhook"));
     assert!(schedule.poll_job(at(800)).is_none());
-    schedule.kick();
+    schedule.kick(at(800).mono);
     assert!(schedule.poll_job(at(800)).is_some());
 }
 
@@ -397,4 +397,101 @@ fn a_portal_that_never_tells_its_users_gets_the_calls_all_the_same() {
         job => matches!(job, Some(Job::Deliver { .. })),
     });
     assert!(delivered.is_some_and(|second| second > 10), "{delivered:?}");
+}
+
+/// The user's wish, and the reading of the users that it brings.
+fn kick(schedule: &mut Schedule, now: Stamp) {
+    schedule.kick(now.mono);
+    schedule.busy[Lane::Calls as usize] = true;
+    assert!(matches!(schedule.poll_job(now), Some(Job::Refresh)));
+    schedule.busy[Lane::Calls as usize] = false;
+    schedule.report(report(Lane::Recordings, Outcome::Done), now);
+}
+
+#[test]
+fn our_own_request_limit_is_no_fault_of_the_portal() {
+    let mut schedule = schedule();
+    schedule.appended(Some(Seq(100)), Arc::new(record("o-1", at(1), &["/a.wav"])), Ticket::default());
+    assert!(matches!(schedule.poll_job(at(1)), Some(Job::Deliver { .. })));
+    let held = || Outcome::Held { after: Duration::from_secs(7) };
+    schedule.report(report(Lane::Calls, held()), at(1));
+    assert_eq!((schedule.fault(), schedule.counters()), (None, Counters::default()));
+    assert_eq!(schedule.poll_timeout().map(|t| t.max(at(1).mono)), Some(at(8).mono));
+    assert!(schedule.poll_job(at(7)).is_none(), "it is not our turn");
+    kick(&mut schedule, at(7));
+    assert!(schedule.poll_job(at(7)).is_none(), "and no wish of the user changes that");
+    assert!(matches!(schedule.poll_job(at(8)), Some(Job::Deliver { in_doubt: false, .. })), "no back-off of its own");
+    schedule.report(report(Lane::Calls, Outcome::Done), at(8));
+    for second in (9..100).step_by(10) {
+        assert!(matches!(schedule.poll_job(at(second)), Some(Job::Attach { .. })), "{second}");
+        schedule.report(report(Lane::Recordings, held()), at(second));
+    }
+    assert_eq!((schedule.fault(), schedule.counters().retries), (None, 0));
+}
+
+#[test]
+fn a_fault_stays_told_while_its_lane_waits_for_its_turn() {
+    let mut schedule = schedule();
+    schedule.appended(Some(Seq(100)), Arc::new(record("o-1", at(1), &[])), Ticket::default());
+    schedule.poll_job(at(1)).unwrap();
+    schedule.report(report(Lane::Calls, retry()), at(1));
+    assert!(matches!(schedule.poll_job(at(10)), Some(Job::Deliver { .. })));
+    schedule.report(report(Lane::Calls, Outcome::Held { after: Duration::from_secs(5) }), at(10));
+    assert_eq!(schedule.fault(), Some("refused"));
+}
+
+#[test]
+fn a_kick_hastens_what_waits_by_itself_but_not_a_request_that_may_still_run() {
+    let mut schedule = schedule();
+    for n in 0..2 {
+        schedule.appended(Some(Seq(100 + n)), Arc::new(record(&format!("o-{n}"), at(1), &[])), Ticket::default());
+    }
+    let wrong = Outcome::Retry { after: Some(Duration::from_secs(900)), why: "user 7 is not active".into() };
+    assert!(matches!(schedule.poll_job(at(1)), Some(Job::Deliver { record, .. }) if record.id == "o-0"));
+    schedule.report(report(Lane::Calls, wrong), at(1));
+    assert!(matches!(schedule.poll_job(at(10)), Some(Job::Deliver { record, .. }) if record.id == "o-1"));
+    schedule.report(report(Lane::Calls, in_doubt(10)), at(10));
+    kick(&mut schedule, at(11));
+    assert!(matches!(schedule.poll_job(at(11)), Some(Job::Deliver { record, .. }) if record.id == "o-0"));
+    schedule.report(report(Lane::Calls, Outcome::Done), at(11));
+    assert!(schedule.poll_job(at(19)).is_none(), "its first request may still run");
+    assert!(
+        matches!(schedule.poll_job(at(20)), Some(Job::Deliver { in_doubt: true, record, .. }) if record.id == "o-1")
+    );
+    schedule.report(report(Lane::Calls, in_doubt(1800)), at(20));
+    kick(&mut schedule, at(200));
+    assert!(matches!(schedule.poll_job(at(200)), Some(Job::Deliver { .. })), "who may not look waits half an hour");
+}
+
+#[test]
+fn a_kick_looks_for_recordings_and_users_now() {
+    let mut schedule = schedule();
+    schedule.appended(Some(Seq(100)), Arc::new(record("o-1", at(1), &["/a.wav"])), Ticket::default());
+    schedule.poll_job(at(1)).unwrap();
+    schedule.report(report(Lane::Calls, Outcome::Done), at(1));
+    assert!(matches!(schedule.poll_job(at(1)), Some(Job::Attach { .. })));
+    let away = Outcome::Retry { after: Some(Duration::from_secs(900)), why: "not there".into() };
+    schedule.report(report(Lane::Recordings, away), at(1));
+    assert!(schedule.poll_job(at(100)).is_none());
+    schedule.kick(at(100).mono);
+    assert!(matches!(schedule.poll_job(at(100)), Some(Job::Refresh)));
+    schedule.report(report(Lane::Recordings, Outcome::Done), at(100));
+    assert!(matches!(schedule.poll_job(at(100)), Some(Job::Attach { .. })));
+}
+
+#[test]
+fn a_wrong_user_in_every_call_does_not_have_the_users_read_for_every_call() {
+    let mut schedule = schedule();
+    let mut refreshes = 0;
+    for n in 0..600 {
+        let now = at(1 + n);
+        schedule.appended(Some(Seq(100 + n)), Arc::new(record(&format!("o-{n}"), now, &[])), Ticket::default());
+        while let Some(job) = schedule.poll_job(now) {
+            let wish = matches!(job, Job::Deliver { .. });
+            refreshes += u32::from(matches!(job, Job::Refresh));
+            schedule.report(Report { refresh: wish, ..report(job.lane(), Outcome::Done) }, now);
+        }
+    }
+    assert_eq!(schedule.counters().delivered, 600);
+    assert!((1..=2).contains(&refreshes), "{refreshes} readings in ten minutes");
 }
