@@ -33,7 +33,7 @@ pub(super) fn session(
     let began = Instant::now();
     while deadline.is_none_or(|deadline| began.elapsed() < deadline) {
         if let Err(error) = exchange(&stream, &mut link, &mut bytes) {
-            link.disconnected(FaultKind::of_socket(error.kind()), clock::now().mono);
+            link.disconnected(FaultKind::of_error(&error), clock::now().mono);
         }
         let now = clock::now().mono;
         link.handle_timeout(now);
@@ -92,7 +92,7 @@ fn open(host: &str, port: u16) -> Result<TcpStream, FaultKind> {
     let address = address.ok_or(FaultKind::NameNotFound)?;
     let made = TcpStream::connect_timeout(&address, AMI_CONNECT_TIMEOUT);
     let ready = made.and_then(|stream| stream.set_read_timeout(Some(TICK)).map(|()| stream));
-    ready.map_err(|error| FaultKind::of_socket(error.kind()))
+    ready.map_err(|error| FaultKind::of_error(&error))
 }
 
 fn link_config(settings: &Pbx, place: String, filters: bool) -> LinkConfig {

@@ -165,6 +165,8 @@ impl Hub {
                     }
                 }
                 Output::Finished(record) => self.finished(*record, now.mono),
+                // What a card registered of it is never finished: that would show the client a second call. Bitrix24 keeps
+                // an unfinished call out of its statistics and forgets it after 30 days.
                 Output::Joined { absorbed, .. } => {
                     for seat in &mut self.seats {
                         seat.schedule.dropped(&absorbed, now.mono);

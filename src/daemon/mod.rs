@@ -7,6 +7,7 @@
 pub mod hub;
 pub mod image;
 mod pbx;
+mod ports;
 mod start;
 mod wire;
 

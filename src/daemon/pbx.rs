@@ -1,18 +1,18 @@
 //! The link at work: its bytes, its outputs, and what the hub hears of them.
 //!
-//! Stands between the engine and the socket and adds nothing of its own but the choice of a port where the profile
-//! knows several: each failed attempt tries the next. In one turn it takes at most [`AMI_TURN_BYTES`], so that a flood
-//! of events starves nothing else.
+//! Stands between the engine and the socket and adds nothing of its own. In one turn it takes at most
+//! [`AMI_TURN_BYTES`], so that a flood of events starves nothing else.
 
 use super::hub::Hub;
+use super::ports::Ports;
 use super::wire::{Signal, Wire};
-use crate::ami::link::{FaultKind, Link, LinkConfig, Output};
+use crate::ami::link::{FaultKind, Link, LinkConfig, LinkFault, Output};
 use crate::call::tracker::Tracker;
 use crate::clock::{self, Monotonic, Stamp};
 use crate::config;
 use crate::limits::AMI_TURN_BYTES;
-use crate::log::Repeated;
 use crate::status;
+use core::time::Duration;
 
 /// The PBX of the daemon.
 pub struct Pbx {
@@ -20,15 +20,11 @@ pub struct Pbx {
     wire: Wire,
     name: String,
     host: String,
-    ports: Vec<u16>,
-    attempt: usize,
+    ports: Ports,
     state: String,
     losses: u64,
     /// When the PBX was last heard, while the login holds.
     heard: Option<Stamp>,
-    /// The present port answered as a PBX once.
-    right_port: bool,
-    fault: Repeated,
 }
 
 impl Pbx {
@@ -46,13 +42,10 @@ impl Pbx {
             wire: Wire::Down,
             name: settings.name.to_string(),
             host: settings.host.clone(),
-            ports,
-            attempt: 0,
+            ports: Ports::new(ports),
             state: String::from("not connected yet"),
             losses: 0,
             heard: None,
-            right_port: false,
-            fault: Repeated::new(),
         }
     }
 
@@ -67,7 +60,7 @@ impl Pbx {
         match signal {
             Signal::Connected => self.link.connected(now.mono),
             Signal::Ready => self.read(hub),
-            Signal::Failed(error) => self.failed(FaultKind::of_socket(error.kind()), hub),
+            Signal::Failed(error) => self.failed(FaultKind::of_error(&error), hub),
         }
     }
 
@@ -93,7 +86,7 @@ impl Pbx {
         let server = self.link.server();
         status::Pbx {
             name: self.name.clone(),
-            address: format!("{}:{}", self.host, port(&self.ports, self.attempt)),
+            address: format!("{}:{}", self.host, self.ports.present()),
             live: self.link.is_live(),
             state: self.state.clone(),
             server: format!("{} {}", server.banner, server.asterisk_version).trim().to_owned(),
@@ -115,7 +108,7 @@ impl Pbx {
                     self.link.filled(count, now.mono);
                     self.drain(hub, now);
                 }
-                Err(error) => return self.failed(FaultKind::of_socket(error.kind()), hub),
+                Err(error) => return self.failed(FaultKind::of_error(&error), hub),
             }
         }
     }
@@ -125,7 +118,7 @@ impl Pbx {
             match self.wire.write(self.link.to_send()) {
                 Ok(Some(count)) if count > 0 => self.link.sent(count),
                 Ok(_) => return,
-                Err(error) => return self.failed(FaultKind::of_socket(error.kind()), hub),
+                Err(error) => return self.failed(FaultKind::of_error(&error), hub),
             }
         }
     }
@@ -137,22 +130,23 @@ impl Pbx {
         self.drain(hub, now);
     }
 
+    /// Tells the fault unless it was told.
+    fn note_fault(&mut self, fault: &LinkFault, wait: Duration, now: Monotonic) {
+        self.state = fault.to_string();
+        if let Some(line) = self.ports.failed(&fault.kind, &self.state, now) {
+            log::warn!("{line} (next attempt in {} s)", wait.as_secs());
+        }
+    }
+
     /// Takes everything that the link has to say.
     fn drain(&mut self, hub: &mut Hub, now: Stamp) {
         let mut events = false;
         while let Some(output) = self.link.poll(now.mono) {
             match output {
-                Output::Connect => {
-                    let next = self.fault.is_faulty() && !self.right_port;
-                    self.attempt = self.attempt.wrapping_add(usize::from(next));
-                    self.wire = Wire::connect(&self.host, port(&self.ports, self.attempt));
-                }
+                Output::Connect => self.wire = Wire::connect(&self.host, self.ports.present()),
                 Output::Down { fault, wait } => {
                     self.wire = Wire::Down;
-                    self.state = fault.to_string();
-                    if let Some(line) = self.fault.fault(&self.state, now.mono) {
-                        log::warn!("{line} (next attempt in {} s)", wait.as_secs());
-                    }
+                    self.note_fault(&fault, wait, now.mono);
                     // Attempts that fail while the link is down tell nothing new of the calls.
                     if let Some(heard) = self.heard.take() {
                         self.losses += 1;
@@ -165,13 +159,13 @@ impl Pbx {
                 Output::Live => {
                     hub.link_live();
                     self.state = String::from("connected");
-                    if let Some(line) = self.fault.well() {
+                    if let Some(line) = self.ports.well() {
                         log::info!("{line}");
                     }
                 }
                 Output::LoggedIn(server) => {
                     self.heard = Some(now);
-                    self.right_port = true;
+                    self.ports.found();
                     log::info!("logged in to {}, {}", self.name, server.banner);
                 }
                 Output::Server(server) => log::info!("{} runs Asterisk {}", self.name, server.asterisk_version),
@@ -187,12 +181,6 @@ impl Pbx {
             hub.drain(now);
         }
     }
-}
-
-/// The port of an attempt: each of them in turn.
-fn port(ports: &[u16], attempt: usize) -> u16 {
-    let at = attempt.checked_rem(ports.len()).unwrap_or(0);
-    ports.get(at).copied().unwrap_or(5038)
 }
 
 /// Hands on what concerns calls.

@@ -53,9 +53,9 @@ impl Repeated {
         })
     }
 
-    /// Whether the last thing heard was a fault.
-    pub fn is_faulty(&self) -> bool {
-        self.told.is_some()
+    /// Whether the last thing heard was this fault.
+    pub fn is_told(&self, text: &str) -> bool {
+        self.told.as_ref().is_some_and(|told| told.text == text)
     }
 }
 
@@ -99,6 +99,6 @@ mod tests {
         portal.fault("no answer", at(0));
         portal.fault("no answer", at(1));
         assert_eq!(portal.fault("refused", at(2)).as_deref(), Some("refused (before it 1 more times: no answer)"));
-        assert!(portal.is_faulty());
+        assert!(portal.is_told("refused") && !portal.is_told("no answer"));
     }
 }
