@@ -629,6 +629,20 @@ fn a_later_channel_of_an_ended_call_gets_an_identity_of_its_own() {
 }
 
 #[test]
+fn a_channel_that_changes_its_linked_id_for_days_leaves_nothing_behind() {
+    let mut stage = Stage::new();
+    stage.ring();
+    for round in 0..1000 {
+        let linked = format!("{}.9", 2000 + round);
+        stage.say(Event::NewState { channel: ch(TRUNK.0, TRUNK.1, &linked, 4) });
+    }
+    stage.hang_up();
+    stage.wait(SETTLE.as_millis() as u64);
+    assert_eq!((stage.tracker.calls(), stage.tracker.indexed()), (0, 0));
+    assert!(stage.only_record().gaps.overflow);
+}
+
+#[test]
 fn a_call_without_any_telephone_leaves_no_record() {
     let mut stage = Stage::new();
     for half in ["Local/600@ivr-1;1", "Local/600@ivr-1;2"] {

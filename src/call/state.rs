@@ -292,9 +292,6 @@ impl Call {
         for step in other.transfers.iter().cloned() {
             self.transferred(step.from, step.to, step.attended);
         }
-        for hash in &other.links {
-            self.gaps.overflow |= !self.link(*hash);
-        }
         if self.queue.is_empty() {
             self.queue = other.queue.clone();
             self.in_queue = other.in_queue;

@@ -203,7 +203,9 @@ impl Tracker {
         let hash = self.hash.of(channel.linked_id);
         self.next_order += 1;
         let mut call = Call::new(self.next_order, linked, started);
-        call.link(hash);
+        if hash != 0 {
+            call.link(hash);
+        }
         let key = self.calls.insert(call);
         if hash != 0 {
             self.links.insert(hash, key);
@@ -241,10 +243,12 @@ impl Tracker {
                 self.merge(own, other, now);
             }
             None => {
-                if let Some(call) = self.calls.get_mut(own) {
-                    call.gaps.overflow |= !call.link(linked);
+                let Some(call) = self.calls.get_mut(own) else { return };
+                if call.link(linked) {
+                    self.links.insert(linked, own);
+                } else {
+                    call.gaps.overflow = true;
                 }
-                self.links.insert(linked, own);
             }
         }
     }
@@ -295,7 +299,6 @@ impl Tracker {
     /// Ends a call whose channels go on in another one.
     fn end_apart(&mut self, mut call: Call, now: Stamp) {
         call.talk(&super::state::Talkers::new(), now.mono);
-        call.links.clear();
         call.ended = Some(now);
         let key = self.calls.insert(call);
         self.pending.push_back(Pending::Finished(key));
@@ -304,8 +307,14 @@ impl Tracker {
 
     /// Gives the channels, bridges and LinkedIds of one call to another. What does not fit is followed no more.
     fn take_over(&mut self, kept: Key, absorbed: &mut Call, now: Stamp) {
-        for hash in &absorbed.links {
-            self.links.insert(*hash, kept);
+        for hash in core::mem::take(&mut absorbed.links) {
+            let is_linked = self.calls.get_mut(kept).is_some_and(|call| call.link(hash));
+            if is_linked {
+                self.links.insert(hash, kept);
+            } else {
+                self.links.remove(&hash);
+                absorbed.gaps.overflow = true;
+            }
         }
         for key in core::mem::take(&mut absorbed.legs) {
             let Some(leg) = self.legs.get_mut(key) else { continue };

@@ -137,6 +137,11 @@ impl Tracker {
         self.legs.len()
     }
 
+    /// Names, UniqueIds, LinkedIds and bridges under which something of them is found: none where nothing is followed.
+    pub fn indexed(&self) -> usize {
+        self.ids.len() + self.names.len() + self.links.len() + self.bridges.len()
+    }
+
     /// Recordings that could not be noted because their path was too long.
     pub fn dropped_recordings(&self) -> u64 {
         self.dropped_recordings

@@ -160,7 +160,8 @@ impl Life {
         self.pass_time(SETTLE.as_millis() as u64);
         // What settled may have left Local channels of its own.
         self.check();
-        assert_eq!((self.tracker.calls(), self.tracker.channels()), (0, 0), "something is left");
+        let left = (self.tracker.calls(), self.tracker.channels(), self.tracker.indexed());
+        assert_eq!(left, (0, 0, 0), "something is left");
     }
 }
 

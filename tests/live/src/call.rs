@@ -289,9 +289,9 @@ impl<'a> Channel<'a> {
     /// A Redirect into any other application races with the dialplan's own step to its next priority and may be lost.
     fn await_wait(&self) -> Result<(), Trouble> {
         wait_until(&format!("{} waits", self.name), secs(5.0), || {
-            let steps = self.far().packets(self.since, |packet| {
-                packet.is("Newexten") && packet.field("Uniqueid") == self.unique_id
-            });
+            let steps = self
+                .far()
+                .packets(self.since, |packet| packet.is("Newexten") && packet.field("Uniqueid") == self.unique_id);
             steps.last().filter(|step| step.field("Application") == "Wait").map(drop)
         })
     }
