@@ -86,7 +86,7 @@ impl<S: Storage> Ring<S> {
             if is_open(&slot) && keep_open || slot.is_dead(active) && keep_dead {
                 self.moving.push_back(Moving { seq, source: page });
             } else {
-                self.forget(seq, is_open(&slot));
+                self.forget(seq);
             }
         }
         Ok(())
@@ -126,7 +126,7 @@ impl<S: Storage> Ring<S> {
         }
         while let Some(&Moving { seq, .. }) = self.moving.front().filter(|moving| moving.source == next) {
             self.moving.pop_front();
-            self.forget(seq, true); // grown beyond all slack: see `gap`
+            self.forget(seq); // grown beyond all slack: see `gap`
         }
         self.head.enter_next_page();
         Ok(())
@@ -141,8 +141,10 @@ impl<S: Storage> Ring<S> {
         }
     }
 
-    fn forget(&mut self, seq: Seq, open: bool) {
-        if self.index.remove(seq).is_some() && open {
+    /// Lets an entry go; an undelivered one is counted.
+    fn forget(&mut self, seq: Seq) {
+        let active = self.index.active();
+        if self.index.remove(seq).is_some_and(|slot| slot.is_open(active)) {
             self.counters.dropped = self.counters.dropped.saturating_add(1);
         }
     }
