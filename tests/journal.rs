@@ -55,3 +55,37 @@ fn a_delivered_call_is_never_pending_again() {
     let left: Vec<_> = ring.pending(FIRST, Part::Call, OLDEST, 10).into_iter().map(|pending| pending.call.id).collect();
     assert_eq!(left, [usual_call(2).id]);
 }
+
+/// A ring of some pages of calls, none delivered.
+fn filled(calls: u64) -> SimulatedMedium {
+    let mut ring = ring(64);
+    for number in 0..calls {
+        ring.append(&entry(usual_call(number), 1), at(1)).unwrap();
+    }
+    ring.sync().unwrap();
+    ring.storage().clone()
+}
+
+#[test]
+fn damage_at_the_end_of_a_page_is_counted_though_nothing_follows_it_there() {
+    let mut medium = filled(40);
+    let (_, clean) = Ring::open(medium.clone(), settings(1));
+    assert!(clean.is_clean(), "{clean:?}");
+    let last = medium.image()[..4096].iter().rposition(|byte| *byte != 0).unwrap();
+    medium.image_mut()[last] ^= 1;
+    let (_, recovery) = Ring::open(medium, settings(1));
+    assert_eq!((recovery.damaged_places, recovery.entries), (1, clean.entries - 1));
+}
+
+#[test]
+fn a_ring_that_turned_many_times_is_clean() {
+    let mut ring = ring(64);
+    for number in 0..600 {
+        let seq = ring.append(&entry(usual_call(number), 1), at(number)).unwrap().seq;
+        ring.mark(seq, FIRST, Mark::Delivered { ticket: None }, at(number));
+        ring.mark(seq, FIRST, Mark::Attached { recording: 0 }, at(number));
+    }
+    ring.sync().unwrap();
+    let (_, recovery) = Ring::open(ring.storage().clone(), settings(1));
+    assert!(recovery.is_clean(), "{recovery:?}");
+}

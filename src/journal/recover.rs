@@ -95,8 +95,12 @@ pub fn remember(clocks: &mut Clocks, clock: BootClock) {
 impl Scan {
     fn take_page(&mut self, number: u32, page: &[u8], ceiling: u64) {
         let mut found = false;
-        let mut walk = Walk::new(page, self.last_sequence, ceiling);
-        for (at, frame) in walk.by_ref() {
+        let before = self.last_sequence;
+        let mut walk = Walk::new(page, before, ceiling);
+        while let Some((at, frame)) = walk.next() {
+            // Damage at the end of the page before shows in the numbers only.
+            let is_cut_off = !found && before != 0 && frame.sequence != before + 1 && walk.damages() == 0;
+            self.recovery.damaged_places += u32::from(is_cut_off);
             self.last_sequence = frame.sequence;
             if number == self.head_page {
                 self.head_offset = at + frame.size();
