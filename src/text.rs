@@ -11,6 +11,14 @@ pub type Text<const N: usize> = heapless::String<N>;
 /// is cut.
 pub fn bounded<const N: usize>(bytes: &[u8]) -> Text<N> {
     let mut text = Text::new();
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~');
+    if bytes.len() <= N
+        && bytes.iter().all(is_plain)
+        && let Ok(plain) = core::str::from_utf8(bytes)
+        && text.push_str(plain).is_ok()
+    {
+        return text; // nearly always
+    }
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars().filter(|c| !c.is_control()) {
             if text.push(c).is_err() {
@@ -38,6 +46,14 @@ mod tests {
     fn cuts_at_a_character_and_drops_controls() {
         assert_eq!(bounded::<5>("Привет".as_bytes()), "Пр");
         assert_eq!(bounded::<16>(b"a\r\nb\0c"), "abc");
+    }
+
+    #[test]
+    fn plain_texts_at_the_edge_of_their_bound_come_back_whole_or_cut() {
+        assert_eq!(bounded::<3>(b" ~a"), " ~a");
+        assert_eq!(bounded::<3>(b" ~ab"), " ~a");
+        assert_eq!(bounded::<3>(b"a\x7fb"), "ab");
+        assert_eq!(bounded::<8>(b"a\xffb"), "a\u{fffd}b");
     }
 
     #[test]
