@@ -12,7 +12,7 @@ use ringpost::journal::simulated::AtCut;
 use ringpost::text::bounded;
 
 /// Power cuts in the quick tier, in all tests of this file together about.
-const QUICK_CUTS: u64 = 3_000;
+const QUICK_CUTS: u64 = 2_000;
 
 fn wanted_cuts() -> u64 {
     std::env::var("RINGPOST_CUTS").ok().and_then(|text| text.parse().ok()).unwrap_or(QUICK_CUTS)
