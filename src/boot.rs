@@ -39,6 +39,12 @@ impl BootId {
         self.0
     }
 
+    /// Half of its bits, to recognise a boot among the few of a journal's time; zero only when it is unknown.
+    pub const fn fingerprint(self) -> u32 {
+        let bits = (self.0 ^ self.0 >> 32) as u32;
+        if bits == 0 && self.0 != 0 { 1 } else { bits }
+    }
+
     /// Whether both are known and the same boot.
     pub fn is_same(self, other: Self) -> bool {
         self.0 != 0 && self.0 == other.0

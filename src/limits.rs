@@ -344,6 +344,10 @@ pub const JOURNAL_MARK_DELAY: Duration = Duration::from_secs(30);
 /// Undelivered calls, or calls of the history, handed out per request: what a reader holds in memory does not grow
 /// with the backlog.
 pub const JOURNAL_WINDOW: usize = 64;
+/// Two records of one identity whose starts are no further apart are one call: more than the rounding of a list of
+/// channels and the time it takes, less than a PBX needs to start and to take a call. Beyond it they are two calls, and the
+/// second gets an identity of its own.
+pub const JOURNAL_START_TOLERANCE: Duration = Duration::from_secs(20);
 /// Requests that wait for the journal's thread. At the cap the asker gets its request back.
 pub const JOURNAL_REQUESTS: usize = 256;
 /// Requests that share one sync when they have piled up.

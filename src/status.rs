@@ -74,6 +74,8 @@ pub struct Journal {
     pub written_bytes: u64,
     /// Calls delivered from memory because it could not be written.
     pub unjournalled: u64,
+    /// Calls since the start to which the PBX gave an identity that an earlier call had.
+    pub repeated: u64,
     /// What is wrong with it; empty: nothing.
     pub fault: String,
 }
@@ -188,6 +190,13 @@ impl fmt::Display for Report {
         )?;
         if journal.damaged > 0 {
             writeln!(f, "         {} damaged records were left out", journal.damaged)?;
+        }
+        if journal.repeated > 0 {
+            writeln!(
+                f,
+                "         {} calls had the identity of an earlier one: is the clock of the PBX set?",
+                journal.repeated
+            )?;
         }
         if !journal.fault.is_empty() {
             writeln!(f, "         {}", journal.fault)?;

@@ -2,9 +2,13 @@
 
 mod journal_model;
 
-use journal_model::{at, entry, largest_call, settings, usual_call};
+use journal_model::{at, boot, entry, largest_call, settings, unset, usual_call};
+use ringpost::call::record::CallRecord;
+use ringpost::clock::{Monotonic, Stamp, Wall};
 use ringpost::journal::simulated::{AtCut, SimulatedMedium};
-use ringpost::journal::{Crm, Mark, Part, Ring, Seq};
+use ringpost::journal::{Crm, Mark, Part, Ring, Seq, Settings};
+use ringpost::text::bounded;
+use std::collections::BTreeSet;
 
 const KIB: usize = 1024;
 const FIRST: Crm = Crm(0);
@@ -88,4 +92,99 @@ fn a_ring_that_turned_many_times_is_clean() {
     ring.sync().unwrap();
     let (_, recovery) = Ring::open(ring.storage().clone(), settings(1));
     assert!(recovery.is_clean(), "{recovery:?}");
+}
+
+/// The first call that a PBX takes after it started without a clock: its identity is the same each time.
+fn first_call_since_1970(started: Stamp) -> CallRecord {
+    CallRecord { id: bounded(b"office-75.0"), started, ended: started, ..usual_call(1) }
+}
+
+/// The identities under which a CRM gets what waits.
+fn waiting(ring: &mut Ring<SimulatedMedium>) -> Vec<String> {
+    let pending = ring.pending(FIRST, Part::Call, OLDEST, 64);
+    pending.into_iter().map(|pending| pending.call.id.to_string()).collect()
+}
+
+/// Takes `call` in; whether it was known.
+fn is_known(ring: &mut Ring<SimulatedMedium>, call: CallRecord, now: Stamp) -> bool {
+    ring.append(&entry(call, 1), now).unwrap().known
+}
+
+#[test]
+fn a_call_whose_identity_the_pbx_gave_before_is_kept_under_one_of_its_own() {
+    let mut ring = ring(64);
+    for day in 0..3 {
+        let now = at(day * 86_400);
+        assert!(!is_known(&mut ring, first_call_since_1970(now), now), "lost on day {day}");
+    }
+    ring.sync().unwrap();
+    let ids = waiting(&mut ring);
+    assert_eq!(ids[0], "office-75.0");
+    assert!(ids.iter().all(|id| id.starts_with("office-75.0") && id.len() <= 64));
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 3, "{ids:?}");
+    assert_eq!(ring.stats().repeated, 2);
+
+    let mut ring = reopened(&ring);
+    assert_eq!(waiting(&mut ring), ids, "a restart changes no identity");
+    for day in 0..3 {
+        let call = first_call_since_1970(at(day * 86_400));
+        assert!(is_known(&mut ring, call, at(4 * 86_400)), "posted twice: day {day}");
+    }
+    assert_eq!(waiting(&mut ring), ids);
+}
+
+#[test]
+fn an_identity_that_leaves_no_room_loses_its_head_for_what_tells_it_apart() {
+    let mut ring = ring(64);
+    let long = CallRecord { id: bounded(&[b'7'; 64]), ..usual_call(1) };
+    assert!(!is_known(&mut ring, long.clone(), at(1)));
+    assert!(!is_known(&mut ring, CallRecord { started: at(900_000), ..long }, at(1)));
+    let ids = waiting(&mut ring);
+    assert!(ids[0] != ids[1] && ids[1].len() == 64, "{ids:?}");
+}
+
+#[test]
+fn a_call_joined_again_from_a_list_of_channels_is_known_though_its_start_is_seconds_off() {
+    let mut ring = ring(64);
+    let call = usual_call(1);
+    assert!(!is_known(&mut ring, call.clone(), at(90_000)));
+    let secs = call.started.mono.as_millis() / 1000;
+    let hidden = CallRecord { started: at(secs - 2), client: bounded(b""), ..call.clone() };
+    assert!(is_known(&mut ring, hidden, at(90_000)));
+    // The clock was set by years in between: within one boot it does not count.
+    let stepped = Stamp { wall: Wall::from_millis(0), ..at(secs + 3) };
+    assert!(is_known(&mut ring, CallRecord { started: stepped, ..call.clone() }, at(90_000)));
+    let other = CallRecord { started: at(secs + 3), client: bounded(b"+79990001122"), ..call.clone() };
+    assert!(!is_known(&mut ring, other, at(90_000)), "another client's call");
+    assert!(!is_known(&mut ring, CallRecord { started: at(secs + 60), ..call }, at(90_000)), "the PBX was restarted");
+}
+
+/// The ring after the next start of the machine.
+fn next_boot(ring: &Ring<SimulatedMedium>, number: u64) -> Ring<SimulatedMedium> {
+    let settings = Settings { boot: boot(number), ..settings(1) };
+    Ring::open(ring.storage().after_cut(AtCut::KeepsAll), settings).0
+}
+
+#[test]
+fn after_a_power_cut_of_pbx_and_router_together_the_monotonic_clock_proves_nothing() {
+    // Both start in the same second each time: identity and monotonic start repeat, the date does not.
+    let mut ring = ring(64);
+    assert!(!is_known(&mut ring, first_call_since_1970(at(80)), at(80)));
+    ring.sync().unwrap();
+    let mut ring = next_boot(&ring, 2);
+    let tomorrow = Stamp { mono: Monotonic::from_millis(80_000), ..at(86_480) };
+    assert!(!is_known(&mut ring, first_call_since_1970(tomorrow), tomorrow), "lost");
+    assert_eq!(waiting(&mut ring).len(), 2);
+}
+
+#[test]
+fn without_any_clock_a_repeated_identity_in_another_boot_is_another_call() {
+    let mut ring = ring(64);
+    assert!(!is_known(&mut ring, first_call_since_1970(unset(80)), unset(90)));
+    assert!(is_known(&mut ring, first_call_since_1970(unset(80)), unset(95)), "the same boot: a replay");
+    assert!(is_known(&mut ring, first_call_since_1970(unset(80)), at(200)), "also once the clock is set");
+    ring.sync().unwrap();
+    let mut ring = next_boot(&ring, 2);
+    assert!(!is_known(&mut ring, first_call_since_1970(unset(80)), unset(90)), "lost");
+    assert_eq!(waiting(&mut ring).len(), 2);
 }

@@ -8,7 +8,7 @@
 //! Bounds: [`APPENDS_IN_FLIGHT`] calls between tracker and journal; everything else is bounded by its owner.
 
 use super::image::{CardImage, FinishedImage, Image, SavedImage};
-use crate::call::record::{CallRecord, Direction};
+use crate::call::record::{CallId, CallRecord, Direction};
 use crate::call::tracker::{Output, Tracker, TrackerConfig};
 use crate::clock::{Monotonic, Stamp};
 use crate::crm::{Port, Ticket};
@@ -52,6 +52,8 @@ impl Seat {
 /// A finished call on its way into the journal.
 struct Append {
     record: Arc<CallRecord>,
+    /// Its identity for the CRMs, when that is another one.
+    told_as: Option<CallId>,
     tickets: Vec<(Crm, Ticket)>,
     entry: Option<Box<Entry>>,
 }
@@ -202,7 +204,10 @@ impl Hub {
                 self.recovery = recovery;
                 self.stats = *stats;
             }
-            Reply::Appended { token, seq, known, .. } => self.appended(token, Some(seq), known, now.mono),
+            Reply::Appended { token, seq, known, entry, .. } => {
+                self.name_apart(token, &entry.call.id);
+                self.appended(token, Some(seq), known, now.mono);
+            }
             Reply::AppendFailed { token, why, .. } => {
                 log::error!("a call could not be journalled and is delivered from memory: {why}");
                 self.unjournalled += 1;
@@ -293,7 +298,7 @@ impl Hub {
 
     /// The journal, for the report.
     pub fn journal_report(&self) -> status::Journal {
-        let Stats { entries, dropped, refused, bytes, .. } = self.stats;
+        let Stats { entries, dropped, refused, repeated, bytes, .. } = self.stats;
         status::Journal {
             calls: u64::from(entries),
             waiting: self.stats.undelivered.iter().copied().max().unwrap_or(0).into(),
@@ -301,6 +306,7 @@ impl Hub {
             damaged: damaged_at_start(&self.recovery) + u64::from(self.stats.lost_records),
             written_bytes: bytes,
             unjournalled: self.unjournalled,
+            repeated: repeated.into(),
             fault: self.journal_fault.clone().unwrap_or_default(),
         }
     }
@@ -347,7 +353,7 @@ impl Hub {
             tickets.iter().map(|(crm, ticket)| Addressee { crm: *crm, ticket: ticket.clone(), recordings: wanted });
         let entry = Entry { call: (*record).clone(), addressees: addressees.collect() };
         let full = self.appends.len() >= APPENDS_IN_FLIGHT;
-        self.appends.insert(token, Append { record, tickets, entry: Some(Box::new(entry)) });
+        self.appends.insert(token, Append { record, told_as: None, tickets, entry: Some(Box::new(entry)) });
         if full {
             log::error!("the journal does not keep up; a call is delivered from memory");
             self.unjournalled += 1;
@@ -365,16 +371,31 @@ impl Hub {
         }
     }
 
+    /// The journal had another call of this identity: the CRMs get this one under `id`.
+    fn name_apart(&mut self, token: u64, id: &CallId) {
+        let Some(append) = self.appends.get_mut(&token).filter(|append| append.record.id != *id) else { return };
+        log::warn!(
+            "the PBX gave the identity of call {} to an earlier call (was its clock set back?); it is posted as {id}",
+            append.record.id
+        );
+        append.told_as = Some(id.clone());
+    }
+
     fn appended(&mut self, token: u64, seq: Option<crate::journal::Seq>, known: bool, now: Monotonic) {
         self.mirrored.dirty = true;
-        let Some(append) = self.appends.remove(&token) else { return };
-        for (crm, ticket) in append.tickets {
+        let Some(Append { record, told_as, tickets, .. }) = self.appends.remove(&token) else { return };
+        let card = record.id.clone();
+        let record = match told_as {
+            Some(id) => Arc::new(CallRecord { id, ..(*record).clone() }),
+            None => record,
+        };
+        for (crm, ticket) in tickets {
             let Some(seat) = self.seats.get_mut(usize::from(crm.0)) else { continue };
             if known {
                 // It is in the journal since an earlier process and comes out of it in its turn.
-                seat.schedule.dropped(&append.record.id, now);
+                seat.schedule.dropped(&card, now);
             } else {
-                seat.schedule.appended(seq, Arc::clone(&append.record), ticket);
+                seat.schedule.appended_as(seq, &card, Arc::clone(&record), ticket);
             }
         }
     }

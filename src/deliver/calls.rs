@@ -5,7 +5,7 @@
 //! attempted is never read again as new.
 
 use super::job::Question;
-use crate::call::record::{CallId, CallRecord};
+use crate::call::record::CallRecord;
 use crate::clock::Monotonic;
 use crate::crm::{Shown, Ticket};
 use crate::journal::{Dating, Part, Pending, Seq};
@@ -220,9 +220,10 @@ impl Calls {
         }
     }
 
-    /// The last card of a call in hand came back; if its answer was lost, the call waits until `doubt_until`.
-    pub fn card_landed(&mut self, id: &CallId, ticket: Ticket, shown: Shown, doubt_until: Monotonic) {
-        if let Some(fact) = self.hand.iter_mut().find(|fact| fact.card_in_flight && fact.record.id == *id) {
+    /// The card in flight, of which there is one at a time, was that of a call in hand; if its answer was lost, the call
+    /// waits until `doubt_until`.
+    pub fn card_landed(&mut self, ticket: Ticket, shown: Shown, doubt_until: Monotonic) {
+        if let Some(fact) = self.hand.iter_mut().find(|fact| fact.card_in_flight) {
             fact.card_in_flight = false;
             fact.due = fact.due.max(doubt_until);
             fact.settles = fact.settles.max(doubt_until);

@@ -130,7 +130,13 @@ impl Schedule {
 
     /// The journal has the call; without `seq` it could not take it and the call is delivered from memory.
     pub fn appended(&mut self, seq: Option<Seq>, record: Arc<CallRecord>, ticket: Ticket) {
-        let fact = match self.cards.take(&record.id) {
+        let card = record.id.clone();
+        self.appended_as(seq, &card, record, ticket);
+    }
+
+    /// The same for a call whose card went by the identity `card`, and which got one of its own.
+    pub fn appended_as(&mut self, seq: Option<Seq>, card: &CallId, record: Arc<CallRecord>, ticket: Ticket) {
+        let fact = match self.cards.take(card) {
             Some(card) => {
                 let (in_flight, doubt_until) = (card.is_in_flight(), card.doubt_until());
                 Fact::fresh(seq, record, card.ticket, card.shown, in_flight).not_before(doubt_until)
@@ -360,7 +366,7 @@ impl Schedule {
         };
         let Some(id) = self.card_in_flight.take() else { return };
         if !self.cards.landed(&id, report.ticket.clone(), report.shown.clone(), repeat, doubt_until) {
-            self.calls.card_landed(&id, report.ticket, report.shown, doubt_until);
+            self.calls.card_landed(report.ticket, report.shown, doubt_until);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::boot::BootId;
 use crate::call::record::{CallId, CallRecord, DialStatus, Direction, Disposition, Gaps, Rang, Talk, Transfer};
 use crate::clock::{Monotonic, Stamp, Wall};
 use crate::crm::Ticket;
-use crate::limits::{JOURNAL_CRMS, JOURNAL_REASON_BYTES};
+use crate::limits::{CALL_ID_BYTES, JOURNAL_CRMS, JOURNAL_REASON_BYTES};
 use crate::text::{Text, bounded};
 use heapless::Vec as Bounded;
 
@@ -136,6 +136,12 @@ pub struct Stored {
     pub call: CallRecord,
     /// The boot whose monotonic clock its stamps are on, while its date is not known. None: the wall times are true.
     pub undated: Option<BootId>,
+    /// The boot that the call ended in, on whose monotonic clock its stamps are: [`BootId::fingerprint`], zero when it
+    /// was not known.
+    pub boot: u32,
+    /// Tells it from earlier calls of the same identity: see [`CallRecord::id`] and [`repeated_id`]. Zero: it is the
+    /// first.
+    pub repeat: u32,
     /// The CRMs that want it.
     pub deliveries: Bounded<Delivery, JOURNAL_CRMS>,
 }
@@ -199,6 +205,19 @@ mod tag {
     pub const VOICEMAIL: u8 = 16;
     pub const UNDATED: u8 = 17;
     pub const DELIVERY: u8 = 18;
+    pub const BOOT: u8 = 19;
+    pub const REPEAT: u8 = 20;
+}
+
+/// The identity under which the CRMs get a call whose own one an earlier call used up: `<id>-r<repeat in hex>`, of
+/// characters that every CRM keeps. One that becomes too long loses its head, as every identity does.
+pub fn repeated_id(id: &str, repeat: u32) -> CallId {
+    if repeat == 0 {
+        return bounded(id.as_bytes());
+    }
+    let whole = format!("{id}-r{repeat:x}");
+    let from = (whole.len().saturating_sub(CALL_ID_BYTES)..whole.len()).find(|at| whole.is_char_boundary(*at));
+    bounded(from.and_then(|from| whole.get(from..)).unwrap_or_default().as_bytes())
 }
 
 /// A short fingerprint of a call's identity, to find it without reading every entry.
@@ -230,6 +249,11 @@ impl Stored {
         if let Some(boot) = self.undated {
             field(out, tag::UNDATED, |out| out.extend_from_slice(&boot.bits().to_le_bytes()));
         }
+        for (tag, number) in [(tag::BOOT, self.boot), (tag::REPEAT, self.repeat)] {
+            if number != 0 {
+                field(out, tag, |out| out.extend_from_slice(&number.to_le_bytes()));
+            }
+        }
         for delivery in &self.deliveries {
             field(out, tag::DELIVERY, |out| encode_delivery(delivery, out));
         }
@@ -237,7 +261,8 @@ impl Stored {
 
     /// Reads an entry back. Lists longer than their caps are cut, texts too; unknown tags are skipped.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut stored = Self { seq: Seq(0), call: blank_call(), undated: None, deliveries: Bounded::new() };
+        let mut stored =
+            Self { seq: Seq(0), call: blank_call(), undated: None, boot: 0, repeat: 0, deliveries: Bounded::new() };
         let mut fields = Fields::new(bytes);
         while let Some((tag, value)) = fields.next_field().ok_or(DecodeError::Short)? {
             stored.take_field(tag, value)?;
@@ -280,6 +305,8 @@ impl Stored {
                 let _ = call.recordings.push(bounded(value));
             }
             tag::UNDATED => self.undated = Some(reader.u64_le().map(BootId::from_bits).ok_or(DecodeError::Short)?),
+            tag::BOOT => self.boot = reader.u32_le().ok_or(DecodeError::Short)?,
+            tag::REPEAT => self.repeat = reader.u32_le().ok_or(DecodeError::Short)?,
             tag::DELIVERY => {
                 let _ = self.deliveries.push(decode_delivery(&mut reader).ok_or(DecodeError::Short)?);
             }
@@ -298,7 +325,7 @@ impl Summary {
             let mut reader = Reader::new(value);
             match tag {
                 tag::SEQ => summary.seq = Seq(reader.varint().ok_or(DecodeError::Short)?),
-                tag::ID => summary.id_hash = id_hash(bounded::<{ crate::limits::CALL_ID_BYTES }>(value).as_str()),
+                tag::ID => summary.id_hash = id_hash(bounded::<CALL_ID_BYTES>(value).as_str()),
                 tag::RECORDING => summary.recordings = summary.recordings.saturating_add(1).min(3),
                 tag::UNDATED => summary.undated = reader.u64_le().map(BootId::from_bits),
                 tag::DELIVERY => {

@@ -9,9 +9,9 @@
 
 use super::JournalError;
 use super::marks::Mark;
-use super::record::Seq;
+use super::record::{Seq, repeated_id};
 use super::recover::Recovery;
-use super::ring::{Crm, Entry, HistoryItem, Part, Pending, Ring, Settings, Stats};
+use super::ring::{Appended, Crm, Entry, HistoryItem, Part, Pending, Ring, Settings, Stats};
 use super::storage::{FileStorage, Medium, SlowSync};
 use crate::clock;
 use crate::limits::{JOURNAL_BATCH, JOURNAL_REOPEN_INTERVAL, JOURNAL_REQUESTS};
@@ -102,7 +102,8 @@ pub enum Reply {
         token: u64,
         /// Its identity from now on.
         seq: Seq,
-        /// The call, given back.
+        /// The call, given back, with the identity under which the CRMs get it: another one than it came with when an
+        /// earlier call had that.
         entry: Box<Entry>,
         /// The journal had it already: it may be delivered in part.
         known: bool,
@@ -256,12 +257,13 @@ impl Worker {
         self.flush_due()
     }
 
-    fn append(&mut self, token: u64, entry: Box<Entry>, unsynced: &mut Vec<Unsynced>) -> Result<(), Gone> {
+    fn append(&mut self, token: u64, mut entry: Box<Entry>, unsynced: &mut Vec<Unsynced>) -> Result<(), Gone> {
         let closed = self.fault.map_or(JournalError::Closed, |Fault(why)| why);
         let appended = self.ring.as_mut().map_or(Err(closed), |ring| ring.append(&entry, clock::now()));
         match appended {
-            Ok(appended) => {
-                unsynced.push(Unsynced { token, entry, seq: appended.seq, known: appended.known });
+            Ok(Appended { seq, known, repeat }) => {
+                entry.call.id = repeated_id(&entry.call.id, repeat);
+                unsynced.push(Unsynced { token, entry, seq, known });
                 Ok(())
             }
             Err(why) => {

@@ -4,6 +4,7 @@
 //! - a synced, undelivered call is there, unless it was dropped because the ring was full, which is counted;
 //! - what was marked and synced stays marked, as long as the ring had the call; what was marked since may be either;
 //! - every call there is one that was handed over, unchanged, and no call is there twice;
+//! - a call that is handed over again is known again, and another one of its identity is not, but gets one of its own;
 //! - what is handed out as pending is exactly what is not marked, oldest first.
 #![allow(dead_code)] // not every target that shares this file needs all of it
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // a test that panics has found something
@@ -12,12 +13,13 @@ mod calls;
 
 pub use calls::*;
 
-use ringpost::call::record::CallRecord;
+use ringpost::call::record::{CallId, CallRecord};
 use ringpost::clock::Stamp;
 use ringpost::config::WhenFull;
+use ringpost::journal::record::repeated_id;
 use ringpost::journal::simulated::{AtCut, SimulatedMedium};
-use ringpost::journal::{Crm, JournalError, Mark, Part, Recovery, Ring, Seq, Settings, State};
-use std::collections::BTreeMap;
+use ringpost::journal::{Crm, Entry, JournalError, Mark, Part, Recovery, Ring, Seq, Settings, State};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One thing that happens in the office.
@@ -25,6 +27,10 @@ use std::sync::Arc;
 pub enum Step {
     /// A call ends; `size` says how long its texts are. It is synced or not.
     Append { size: u8, sync: bool },
+    /// A call ends to which the PBX gave the identity of one that is there.
+    Repeat { which: u8 },
+    /// A call that is there is handed over again, as it was.
+    Replay { which: u8 },
     /// A CRM does something with one of the oldest open calls.
     Mark { which: u8, crm: u8, mark: Mark },
     /// The marks are written.
@@ -52,6 +58,8 @@ pub struct Office {
 struct Kept {
     seq: Seq,
     call: Arc<CallRecord>,
+    /// Its identity as the PBX gave it.
+    given_id: CallId,
     is_synced: bool,
     /// The ring let it go.
     is_gone: bool,
@@ -90,6 +98,8 @@ impl Office {
         let dropped = self.ring.stats().dropped;
         let result = match step {
             Step::Append { size, sync } => self.append(*size, *sync, now),
+            Step::Repeat { which } => self.repeat(*which, now),
+            Step::Replay { which } => self.replay(*which, now),
             Step::Mark { which, crm, mark } => {
                 self.mark(*which, *crm, mark, now);
                 Ok(())
@@ -129,21 +139,53 @@ impl Office {
     }
 
     fn append(&mut self, size: u8, sync: bool, now: Stamp) -> Result<(), JournalError> {
+        let call = call_of_size(self.next_call, size);
+        self.keep(call, now)?;
+        if sync { self.sync() } else { Ok(()) }
+    }
+
+    fn repeat(&mut self, which: u8, now: Stamp) -> Result<(), JournalError> {
+        let Some(given) = self.there(which).map(|kept| kept.given_id.clone()) else { return Ok(()) };
+        self.keep(CallRecord { id: given, ..call_of_size(self.next_call, 1) }, now)
+    }
+
+    fn replay(&mut self, which: u8, now: Stamp) -> Result<(), JournalError> {
+        let Some(kept) = self.there(which) else { return Ok(()) };
+        let call = CallRecord { id: kept.given_id.clone(), ..(*kept.call).clone() };
+        let (seq, told_as) = (kept.seq, kept.call.id.clone());
+        let appended = self.ring.append(&self.entry(call), now)?;
+        assert!(appended.known && appended.seq == seq, "handed over again, {told_as} is taken for another call");
+        Ok(())
+    }
+
+    /// One of the youngest calls that are there.
+    fn there(&self, which: u8) -> Option<&Kept> {
+        self.calls.values().rev().filter(|kept| !kept.is_gone).nth(usize::from(which))
+    }
+
+    fn entry(&self, call: CallRecord) -> Entry {
+        entry(call, u8::try_from(self.settings.crms.len()).unwrap())
+    }
+
+    /// Hands over a call that is new.
+    fn keep(&mut self, call: CallRecord, now: Stamp) -> Result<(), JournalError> {
         let number = self.next_call;
         self.next_call += 1;
-        let entry = entry(call_of_size(number, size), u8::try_from(self.settings.crms.len()).unwrap());
+        let entry = self.entry(call);
         match self.ring.append(&entry, now) {
             Ok(appended) => {
                 assert!(!appended.known, "a new call is new");
                 let states = vec![State::waiting(true); entry.addressees.len()];
-                self.calls.insert(number, Kept::new(appended.seq, Arc::new(entry.call), &states));
+                let given_id = entry.call.id.clone();
+                let call = CallRecord { id: repeated_id(&given_id, appended.repeat), ..entry.call };
+                self.calls.insert(number, Kept::new(appended.seq, Arc::new(call), given_id, &states));
+                Ok(())
             }
             Err(error) => {
                 self.failed.insert(number, Arc::new(entry.call));
-                return Err(error);
+                Err(error)
             }
         }
-        if sync { self.sync() } else { Ok(()) }
     }
 
     /// What was appended is durable from now on, and so are the marks that are written.
@@ -179,7 +221,8 @@ impl Office {
         }
         let mut dropped = 0;
         for kept in self.calls.values_mut().filter(|kept| !kept.is_gone) {
-            kept.is_gone = self.ring.find(&kept.call.id).is_none();
+            let item = self.ring.history(Seq(kept.seq.0 + 1), 1).pop();
+            kept.is_gone = item.is_none_or(|item| item.seq != kept.seq);
             kept.was_dropped |= kept.is_gone && kept.is_open();
             dropped += u32::from(kept.is_gone && kept.is_open());
         }
@@ -191,6 +234,8 @@ impl Office {
     /// Compares the reopened ring with the model, and goes on from what the ring remembers.
     fn compare(&mut self, after_cut: bool) {
         let found = self.everything();
+        let ids: BTreeSet<&str> = found.values().map(|(_, call, _)| call.id.as_str()).collect();
+        assert_eq!(ids.len(), found.len(), "two calls go to the CRMs under one identity");
         for (number, kept) in &mut self.calls {
             kept.came_back = kept.is_gone && found.contains_key(number);
             kept.is_gone = !found.contains_key(number);
@@ -200,7 +245,9 @@ impl Office {
         for (number, (seq, call, states)) in found {
             let kept = self.calls.entry(number).or_insert_with(|| {
                 let failed = self.failed.remove(&number).expect("a call that nobody made");
-                Kept::new(seq, failed, &states)
+                assert!(call.id.starts_with(failed.id.as_str()), "{} came back as {}", failed.id, call.id);
+                let told = CallRecord { id: call.id.clone(), ..(*failed).clone() };
+                Kept::new(seq, Arc::new(told), failed.id.clone(), &states)
             });
             assert_eq!((kept.seq, &*kept.call), (seq, &*call), "a call came back changed");
             kept.is_synced |= after_cut;
@@ -252,9 +299,9 @@ impl Office {
 }
 
 impl Kept {
-    fn new(seq: Seq, call: Arc<CallRecord>, states: &[State]) -> Self {
+    fn new(seq: Seq, call: Arc<CallRecord>, given_id: CallId, states: &[State]) -> Self {
         let crms = states.iter().map(|state| Progress::new(*state)).collect();
-        Self { seq, call, is_synced: false, is_gone: false, was_dropped: false, came_back: false, crms }
+        Self { seq, call, given_id, is_synced: false, is_gone: false, was_dropped: false, came_back: false, crms }
     }
 
     fn recordings(&self) -> u8 {

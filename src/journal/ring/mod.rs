@@ -14,6 +14,7 @@
 //! Bounds: memory is the index (see [`super::index`]) and one page; an append copies at most once round the ring. Never
 //! refuses a file. Blocks on its storage: it belongs on a thread of its own (see [`super::thread`]).
 
+mod identity;
 mod read;
 mod turn;
 mod types;
@@ -33,6 +34,7 @@ use crate::limits::{
     JOURNAL_CRMS, JOURNAL_KIB_MAX, JOURNAL_MARK_DELAY, JOURNAL_MARKS, JOURNAL_MARKS_BYTES, JOURNAL_PAGE_BYTES,
 };
 use heapless::Vec as Bounded;
+use identity::Identity;
 use std::collections::VecDeque;
 use turn::Moving;
 
@@ -90,13 +92,14 @@ impl<S: Storage> Ring<S> {
     }
 
     /// Appends a finished call, with all marks that wait. Not durable before [`sync`](Self::sync). A call that the
-    /// journal has already is not written again.
+    /// journal has already is not written again; another call of the same identity is (see `identity`).
     pub fn append(&mut self, entry: &Entry, now: Stamp) -> Result<Appended, JournalError> {
         self.note_clock(now);
-        if let Some(seq) = self.find(&entry.call.id) {
-            return Ok(Appended { seq, known: true });
-        }
-        let stored = self.stored(entry, now);
+        let repeat = match self.identify(&entry.call, now) {
+            Identity::Known { seq, repeat } => return Ok(Appended { seq, known: true, repeat }),
+            Identity::New { repeat } => repeat,
+        };
+        let stored = self.stored(entry, repeat, now);
         let mut payload = Vec::with_capacity(512);
         stored.encode(&mut payload);
         if payload.len() > ENTRY_ROOM {
@@ -114,7 +117,9 @@ impl<S: Storage> Ring<S> {
         if written == Err(JournalError::Full) {
             self.counters.refused = self.counters.refused.saturating_add(1);
         }
-        written.map(|()| Appended { seq, known: false })
+        written?;
+        self.counters.repeated = self.counters.repeated.saturating_add(u32::from(repeat != 0));
+        Ok(Appended { seq, known: false, repeat })
     }
 
     /// Makes all that was appended and flushed safe from a power cut. After an error the entries since the last sync
@@ -260,7 +265,7 @@ impl<S: Storage> Ring<S> {
     }
 
     /// The entry as it will lie on flash, dated if that is possible already.
-    fn stored(&self, entry: &Entry, now: Stamp) -> Stored {
+    fn stored(&self, entry: &Entry, repeat: u32, now: Stamp) -> Stored {
         let mut call = entry.call.clone();
         let undated = match (call.started.date(now), call.ended.date(now)) {
             (Some(started), Some(ended)) => {
@@ -274,7 +279,8 @@ impl<S: Storage> Ring<S> {
             let state = State::waiting(addressee.recordings);
             Some(Delivery { slot, state, ticket: addressee.ticket.clone(), reason: Reason::new() })
         });
-        Stored { seq: Seq(self.head.sequence()), call, undated, deliveries: deliveries.collect() }
+        let (seq, boot) = (Seq(self.head.sequence()), self.settings.boot.fingerprint());
+        Stored { seq, call, undated, boot, repeat, deliveries: deliveries.collect() }
     }
 
     /// Stages what goes before an entry: the table if it changed, the clock if it was set, the marks that wait.

@@ -6,7 +6,7 @@
 use super::super::frame::{Frame, HEADER_BYTES, Kind};
 use super::super::index::Slot;
 use super::super::marks::{Mark, marks_in};
-use super::super::record::{Delivery, Seq, Stored, id_hash};
+use super::super::record::{Delivery, Seq, Stored, id_hash, repeated_id};
 use super::super::storage::Storage;
 use super::{Crm, Dating, HistoryItem, Part, Pending, Ring};
 use crate::call::record::CallRecord;
@@ -32,10 +32,15 @@ impl<S: Storage> Ring<S> {
         window
     }
 
-    /// The identity of a call, if the journal has it.
+    /// The newest call of this identity, as the PBX gave it, if the journal has one.
     pub fn find(&self, id: &str) -> Option<Seq> {
-        let is_it = |seq: &Seq| self.slot_and_stored(*seq).is_some_and(|(_, stored)| stored.call.id == id);
-        self.index.with_hash(id_hash(id)).find(is_it)
+        self.of_identity(id).next().map(|(seq, _)| seq)
+    }
+
+    /// The calls of this identity, as the PBX gave it, newest first: more than one where the PBX gave it again.
+    pub(super) fn of_identity(&self, id: &str) -> impl Iterator<Item = (Seq, Stored)> {
+        let stored = |seq| Some((seq, self.slot_and_stored(seq)?.1));
+        self.index.with_hash(id_hash(id)).filter_map(stored).filter(move |(_, stored)| stored.call.id == id)
     }
 
     /// Calls before `before`, newest first, at most `max` and at most [`JOURNAL_WINDOW`]. Begin with
@@ -63,7 +68,7 @@ impl<S: Storage> Ring<S> {
             recordings_left: delivery.state.recordings_left(slot.recordings),
             in_doubt: slot.recovered,
             dating,
-            call: Box::new(stored.call),
+            call: as_told(stored.call, stored.repeat),
         })
     }
 
@@ -75,7 +80,7 @@ impl<S: Storage> Ring<S> {
             let crm = self.slots.iter().position(|seat| *seat == slot)?;
             Some((Crm(u8::try_from(crm).ok()?), state, ticket, reason))
         });
-        Some(HistoryItem { seq, dating, deliveries: told.collect(), call: Box::new(stored.call) })
+        Some(HistoryItem { seq, dating, deliveries: told.collect(), call: as_told(stored.call, stored.repeat) })
     }
 
     /// An entry as it would be written today: marks and a date that became known are worked in.
@@ -142,6 +147,12 @@ impl<S: Storage> Ring<S> {
         (call.started.mono, call.ended.mono) = (Monotonic::from_millis(0), Monotonic::from_millis(0));
         Dating::Lost
     }
+}
+
+/// The call under the identity that the CRMs get.
+fn as_told(mut call: CallRecord, repeat: u32) -> Box<CallRecord> {
+    call.id = repeated_id(&call.id, repeat);
+    Box::new(call)
 }
 
 fn set_date(call: &mut CallRecord, offset_ms: i64) {

@@ -69,6 +69,9 @@ pub struct Appended {
     pub seq: Seq,
     /// The journal had this call already, and keeps what it had.
     pub known: bool,
+    /// Not zero when an earlier call has its identity: the CRMs get it as
+    /// [`repeated_id`](super::super::record::repeated_id) says.
+    pub repeat: u32,
 }
 
 /// How far the stamps of a call can be trusted.
@@ -97,7 +100,7 @@ pub enum Part {
 pub struct Pending {
     /// Identity of the entry.
     pub seq: Seq,
-    /// The call.
+    /// The call, its identity as the CRMs know it.
     pub call: Box<CallRecord>,
     /// What the CRM calls it, as far as we know.
     pub ticket: Ticket,
@@ -114,7 +117,7 @@ pub struct Pending {
 pub struct HistoryItem {
     /// Identity of the entry.
     pub seq: Seq,
-    /// The call.
+    /// The call, its identity as the CRMs know it.
     pub call: Box<CallRecord>,
     /// How good its stamps are.
     pub dating: Dating,
@@ -137,6 +140,8 @@ pub struct Stats {
     pub dropped: u32,
     /// New calls refused because it was full, since the start.
     pub refused: u32,
+    /// Calls whose identity an earlier call had, since the start.
+    pub repeated: u32,
     /// Calls that were copied on to survive, since the start.
     pub moved: u32,
     /// Marks that could not be written for so long that they were given up; each costs a look-up after a restart.
