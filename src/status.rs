@@ -99,7 +99,7 @@ pub fn socket_path(state_dir: &Path) -> PathBuf {
     state_dir.join("status.sock")
 }
 
-/// Binds the socket, readable for everyone on the machine who can enter the directory.
+/// Binds the socket, for the daemon's user and group alone.
 ///
 /// # Errors
 /// When something that is no socket is in the way, or the directory cannot be written.
