@@ -380,9 +380,15 @@ pub const TRANSCRIPT_BYTES: u64 = 256 * 1024 * 1024;
 pub const DOCTOR_PBX_TIMEOUT: Duration = Duration::from_secs(30);
 /// Changes of calls in progress that nobody waits for are gathered this long before the mirror is written.
 pub const MIRROR_GATHER: Duration = Duration::from_millis(100);
-/// Calls of one CRM that are in doubt for longer and make room for others: only their tickets are in memory. At the cap they stay
-/// in the hand.
+/// Calls of one CRM that wait longer and make room for others: only their tickets are in memory. At the cap the one
+/// that is due first is forgotten and met again when the journal is read anew; one that the CRM may know is looked up
+/// then.
 pub const CALLS_ASIDE: usize = 256;
+/// The journal is read anew for calls that found no place aside, at most this often.
+pub const CALLS_RESCAN: Duration = Duration::from_secs(300);
+/// Attempts of calls that failed by themselves are this far apart, so that a thousand of them leave the portal's limit (2
+/// requests a second) to those that can be delivered.
+pub const CALL_STUCK_PACE: Duration = Duration::from_secs(5);
 /// A call that has to wait longer than this makes room for others in a crowded hand.
 pub const CALL_ASIDE_WAIT: Duration = Duration::from_secs(60);
 /// The users could not be read so often, although the portal may be well: calls go without them.

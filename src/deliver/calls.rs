@@ -1,17 +1,23 @@
 //! The hand of finished calls of one CRM: dealt from the journal, delivered one by one, oldest first.
 //!
-//! Bounds: [`CALLS_IN_HAND`] entries from the journal and [`APPENDS_IN_FLIGHT`] that the journal could not take. The
-//! rest waits in the journal and is read through a cursor. An entry leaves the hand only with a verdict, so what was
-//! attempted is never read again as new.
+//! Bounds: [`CALLS_IN_HAND`] entries from the journal (and for a moment one answer of it more) and
+//! [`APPENDS_IN_FLIGHT`] that the journal could not take. The rest waits in the journal and is read through a cursor,
+//! which goes from the oldest call to the youngest and then rests.
+//!
+//! A call that fails by itself must hold up nobody. It waits aside and is asked for by its own place when it is due, so
+//! a due call costs one question, however many others wait. Those that find no place aside are forgotten, and the
+//! cursor meets them again on its next way through the journal, which begins at most every [`CALLS_RESCAN`]. Attempts
+//! of such calls come [`CALL_STUCK_PACE`] apart; a call that has just ended never waits for them.
 
+use super::aside::{Aside, Asides};
 use super::job::Question;
 use crate::call::record::CallRecord;
 use crate::clock::Monotonic;
 use crate::crm::{Shown, Ticket};
 use crate::journal::{Dating, Part, Pending, Seq};
 use crate::limits::{
-    AFTER_CRASH, APPENDS_IN_FLIGHT, CALL_ASIDE_WAIT, CALL_RETRY_LONGEST, CALLS_ASIDE, CALLS_IN_HAND,
-    DOUBT_SETTLE_LONGEST,
+    AFTER_CRASH, APPENDS_IN_FLIGHT, BACKOFF_LONGEST, CALL_ASIDE_WAIT, CALL_RETRY_LONGEST, CALL_STUCK_PACE,
+    CALLS_IN_HAND, CALLS_RESCAN, DOUBT_SETTLE_LONGEST,
 };
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -39,6 +45,8 @@ pub struct Fact {
     in_flight: bool,
     /// A card of it is still in flight.
     card_in_flight: bool,
+    /// It was read from the journal, which can be asked for it again.
+    backlog: bool,
 }
 
 impl Fact {
@@ -51,8 +59,21 @@ impl Fact {
         card_in_flight: bool,
     ) -> Self {
         let (due, settles, dating) = (Monotonic::default(), Monotonic::default(), Dating::Known);
-        let (in_doubt, failures, in_flight) = (false, 0, false);
-        Self { seq, record, ticket, shown, dating, in_doubt, failures, due, settles, in_flight, card_in_flight }
+        let (in_doubt, failures, in_flight, backlog) = (false, 0, false, false);
+        Self {
+            seq,
+            record,
+            ticket,
+            shown,
+            dating,
+            in_doubt,
+            failures,
+            due,
+            settles,
+            in_flight,
+            card_in_flight,
+            backlog,
+        }
     }
 
     /// A request about it may still be running until `settles`: not due before.
@@ -67,7 +88,17 @@ impl Fact {
         let Pending { seq, call, ticket, in_doubt, dating, .. } = entry;
         let settles = if in_doubt { started + AFTER_CRASH } else { Monotonic::default() };
         let fact = Self::fresh(Some(seq), Arc::from(call), ticket, Shown::default(), false);
-        Self { in_doubt, dating, ..fact }.not_before(settles)
+        Self { in_doubt, dating, backlog: true, ..fact }.not_before(settles)
+    }
+
+    /// At work somewhere.
+    fn is_away(&self) -> bool {
+        self.in_flight || self.card_in_flight
+    }
+
+    /// When it may go; one that failed by itself not before `stuck_until`.
+    fn due_with(&self, stuck_until: Monotonic) -> Monotonic {
+        if self.failures > 0 { self.due.max(stuck_until) } else { self.due }
     }
 
     /// Due again after `wish`, and later with each failure of its own; without a wish when the portal is ready, for then the
@@ -88,98 +119,168 @@ impl Fact {
 pub struct Calls {
     hand: VecDeque<Fact>,
     started: Monotonic,
+    /// The last entry that was read on the way through the journal.
     cursor: Seq,
-    asked: bool,
+    /// Nothing waits after the cursor.
     dry: bool,
+    asked: Option<Asked>,
+    /// What was asked last, and that the journal was too busy to hear it.
+    asked_one: bool,
+    unheard: bool,
     /// Settled while a question was under way, whose answer may still have them.
     settled: Vec<Seq>,
-    aside: Vec<Aside>,
+    aside: Asides,
+    forgotten: Forgotten,
+    /// The next call that failed by itself may go then.
+    stuck_until: Monotonic,
 }
 
-/// A call that waits longer and has made room: what must not be forgotten of it until it is read again.
-#[derive(Debug)]
-struct Aside {
-    seq: Seq,
-    ticket: Ticket,
-    failures: u32,
-    in_doubt: bool,
-    due: Monotonic,
-    settles: Monotonic,
+/// A question to the journal that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// For what comes after the cursor.
+    Next,
+    /// For one call that was put aside.
+    One(Seq),
+}
+
+/// Calls that found no place aside.
+#[derive(Debug, Default)]
+struct Forgotten {
+    /// What is read anew up to here may have failed before.
+    last: Seq,
+    /// What is read anew up to here may be known to the CRM.
+    last_in_doubt: Seq,
+    /// One of them is due then.
+    due: Option<Monotonic>,
+    /// When the last way through the journal for them began.
+    began: Option<Monotonic>,
+}
+
+impl Forgotten {
+    fn note(&mut self, gone: &Aside) {
+        self.last = self.last.max(gone.seq);
+        if gone.is_known_there() {
+            self.last_in_doubt = self.last_in_doubt.max(gone.seq);
+        }
+        self.due = Some(self.due.map_or(gone.due, |due| due.min(gone.due)));
+    }
+
+    /// When the journal has to be read again.
+    fn again(&self) -> Option<Monotonic> {
+        let earliest = self.began.map_or(Monotonic::default(), |began| began + CALLS_RESCAN);
+        self.due.map(|due| due.max(earliest))
+    }
 }
 
 impl Calls {
     /// An empty hand of a process that started at `started`.
     pub fn new(started: Monotonic) -> Self {
-        let (settled, aside) = (Vec::new(), Vec::new());
-        Self { hand: VecDeque::new(), started, cursor: Seq(0), asked: false, dry: false, settled, aside }
+        Self {
+            hand: VecDeque::new(),
+            started,
+            cursor: Seq(0),
+            dry: false,
+            asked: None,
+            asked_one: false,
+            unheard: false,
+            settled: Vec::new(),
+            aside: Asides::default(),
+            forgotten: Forgotten::default(),
+            stuck_until: Monotonic::default(),
+        }
     }
 
-    /// Takes a call that has just ended, if there is room; otherwise it is read from the journal in its turn.
+    /// Takes a call that has just ended. In a full hand one of the backlog makes room for it; where there is none it is
+    /// read from the journal in its turn.
     pub fn deal(&mut self, fact: Fact) {
-        let room = if fact.seq.is_some() { CALLS_IN_HAND } else { CALLS_IN_HAND + APPENDS_IN_FLIGHT };
-        if self.hand.len() < room {
-            self.hand.push_back(fact);
-        } else if fact.seq.is_some() {
+        let journalled = self.journalled();
+        if fact.seq.is_some() && journalled >= CALLS_IN_HAND && !self.make_room() {
             self.dry = false;
-        } else {
+        } else if fact.seq.is_none() && self.hand.len() - journalled >= APPENDS_IN_FLIGHT {
             log::error!("call {} is lost: neither the journal nor the memory has room for it", fact.record.id);
+        } else {
+            self.hand.push_back(fact);
         }
     }
 
     /// What to read from the journal next, if there is room.
     pub fn question(&mut self, now: Monotonic) -> Option<Question> {
-        if self.aside.iter().any(|aside| aside.due <= now) && !self.asked {
-            self.read_anew();
-        }
-        let room = CALLS_IN_HAND.saturating_sub(self.hand.len());
-        if self.asked || self.dry || room < CALLS_IN_HAND / 2 {
+        if !self.may_ask() {
             return None;
         }
-        self.asked = true;
+        if self.dry && self.forgotten.again().is_some_and(|again| again <= now) {
+            (self.cursor, self.dry) = (Seq(0), false);
+            (self.forgotten.due, self.forgotten.began) = (None, Some(now));
+        }
+        let one = self.aside.due(now).filter(|_| self.dry || !self.asked_one);
+        if one.is_none() && self.dry {
+            return None;
+        }
+        (self.asked_one, self.unheard) = (one.is_some(), false);
+        self.asked = Some(one.map_or(Asked::Next, Asked::One));
         self.settled.clear();
-        Some(Question { part: Part::Call, after: self.cursor, max: room })
+        let (after, max) = one.map_or((self.cursor, self.room()), |one| (Seq(one.0.saturating_sub(1)), 1));
+        Some(Question { part: Part::Call, after, max })
     }
 
     /// The journal has to be read from its oldest call.
     pub fn read_anew(&mut self) {
-        (self.cursor, self.asked, self.dry) = (Seq(0), false, false);
+        (self.cursor, self.asked, self.dry) = (Seq(0), None, false);
     }
 
     /// The question could not be asked: later again.
     pub fn unasked(&mut self) {
-        self.asked = false;
+        (self.asked, self.unheard) = (None, true);
     }
 
     /// The journal's answer to [`question`](Self::question).
     pub fn loaded(&mut self, entries: Vec<Pending>, now: Monotonic) {
-        self.asked = false;
-        self.dry = entries.is_empty();
+        match self.asked.take() {
+            Some(Asked::One(one)) => {
+                if !entries.iter().any(|entry| entry.seq == one) {
+                    self.aside.take(one); // the full ring has dropped it
+                }
+            }
+            Some(Asked::Next) | None => {
+                self.dry = entries.is_empty();
+                self.cursor = entries.iter().map(|entry| entry.seq).max().unwrap_or_default().max(self.cursor);
+            }
+        }
         for entry in entries {
-            self.cursor = self.cursor.max(entry.seq);
-            let seq = entry.seq;
-            let known = self.settled.contains(&seq) || self.hand.iter().any(|fact| fact.seq == Some(seq));
-            let aside = self.aside.iter().position(|aside| aside.seq == seq);
-            let waits = aside.and_then(|at| self.aside.get(at)).is_some_and(|aside| aside.due > now);
-            if known || waits {
-                continue;
-            }
-            let mut fact = Fact::loaded(entry, self.started);
-            if let Some(aside) = aside.map(|at| self.aside.swap_remove(at)) {
-                (fact.ticket, fact.failures) = (aside.ticket, aside.failures);
-                fact.in_doubt |= aside.in_doubt;
-            }
-            self.hand.push_back(fact);
+            self.load(entry, now);
         }
     }
 
-    /// The next call to deliver: calls of this moment before the backlog, the backlog oldest first. It is in flight
-    /// until [`settle`](Self::settle) or [`put_back`](Self::put_back).
+    fn load(&mut self, entry: Pending, now: Monotonic) {
+        let seq = entry.seq;
+        let in_hand = self.hand.iter().any(|fact| fact.seq == Some(seq));
+        if in_hand || self.settled.contains(&seq) || self.aside.is_waiting(seq, now) {
+            return;
+        }
+        let mut fact = Fact::loaded(entry, self.started);
+        if let Some(Aside { ticket, failures, in_doubt, due, settles, .. }) = self.aside.take(seq) {
+            fact = Fact { ticket, failures, in_doubt: fact.in_doubt || in_doubt, due, ..fact }.not_before(settles);
+        } else if seq <= self.forgotten.last {
+            fact.failures = 1;
+            if seq <= self.forgotten.last_in_doubt {
+                fact = Fact { in_doubt: true, ..fact }.not_before(now + DOUBT_SETTLE_LONGEST);
+            }
+        }
+        self.hand.push_back(fact);
+    }
+
+    /// The next call to deliver: one of this moment first, then one that failed by itself if its turn has come, then
+    /// the backlog, oldest first. It is in flight until [`settle`](Self::settle) or [`put_back`](Self::put_back).
     pub fn take_due(&mut self, now: Monotonic, fresh: impl Fn(&Fact) -> bool) -> Option<&Fact> {
-        let fact = self
-            .hand
-            .iter_mut()
-            .filter(|fact| !fact.in_flight && !fact.card_in_flight && fact.due <= now)
-            .min_by_key(|fact| (!fresh(fact), fact.seq))?;
+        let stuck_until = self.stuck_until;
+        let rank = |fact: &Fact| match (fact.failures, fresh(fact)) {
+            (0, true) => (0, Monotonic::default(), fact.seq),
+            (0, false) => (2, Monotonic::default(), fact.seq),
+            (_, _) => (1, fact.due, fact.seq),
+        };
+        let due = |fact: &&mut Fact| !fact.is_away() && fact.due_with(stuck_until) <= now;
+        let fact = self.hand.iter_mut().filter(due).min_by_key(|fact| rank(fact))?;
         fact.in_flight = true;
         Some(fact)
     }
@@ -188,15 +289,19 @@ impl Calls {
     pub fn settle(&mut self) -> Option<Fact> {
         let at = self.hand.iter().position(|fact| fact.in_flight)?;
         let fact = self.hand.remove(at)?;
-        if self.asked {
+        if self.asked.is_some() {
             self.settled.extend(fact.seq);
         }
         Some(fact)
     }
 
-    /// No verdict yet: the call in flight is due again after `wish`.
+    /// No verdict yet: the call in flight is due again after `wish`. A wish longer than any back-off is about this call
+    /// alone.
     pub fn put_back(&mut self, now: Monotonic, wish: Duration, ticket: Ticket, shown: Shown, in_doubt: bool) {
         let Some(at) = self.hand.iter().position(|fact| fact.in_flight) else { return };
+        if wish > BACKOFF_LONGEST {
+            self.stuck_until = now + CALL_STUCK_PACE;
+        }
         if let Some(fact) = self.hand.get_mut(at) {
             (fact.ticket, fact.shown) = (ticket, shown);
             fact.in_doubt |= in_doubt;
@@ -205,18 +310,32 @@ impl Calls {
             }
             fact.put_back(now, wish);
         }
-        self.put_aside(at, now);
+        let crowded = self.journalled() > CALLS_IN_HAND / 2;
+        if crowded && self.hand.get(at).is_some_and(|fact| fact.due.since(now) > CALL_ASIDE_WAIT) {
+            self.put_aside(at);
+        }
     }
 
-    /// A call that waits long makes room in a crowded hand; the journal has it.
-    fn put_aside(&mut self, at: usize, now: Monotonic) {
-        let crowded = self.hand.len() > CALLS_IN_HAND / 2 && self.aside.len() < CALLS_ASIDE;
-        let long = |fact: &&Fact| fact.seq.is_some() && fact.due.since(now) > CALL_ASIDE_WAIT;
-        if !crowded || self.hand.get(at).filter(long).is_none() {
-            return;
-        }
-        if let Some(Fact { seq: Some(seq), ticket, failures, in_doubt, due, settles, .. }) = self.hand.remove(at) {
-            self.aside.push(Aside { seq, ticket, failures, in_doubt, due, settles });
+    /// The call of the backlog that is worth least in hand makes room. False when there is none.
+    fn make_room(&mut self) -> bool {
+        let facts = self.hand.iter().enumerate();
+        let backlog = facts
+            .filter(|(_, fact)| fact.seq.is_some() && !fact.is_away())
+            .filter(|(_, fact)| fact.backlog || fact.failures > 0);
+        let Some((at, _)) = backlog.max_by_key(|(_, fact)| (fact.failures > 0, fact.due, fact.seq)) else {
+            return false;
+        };
+        self.put_aside(at);
+        true
+    }
+
+    /// Keeps of a call what the journal does not know, and leaves the call to the journal.
+    fn put_aside(&mut self, at: usize) {
+        let Some(seq) = self.hand.get(at).and_then(|fact| fact.seq) else { return };
+        let Some(fact) = self.hand.remove(at) else { return };
+        let Fact { ticket, failures, in_doubt, due, settles, .. } = fact;
+        if let Some(gone) = self.aside.put(Aside { seq, ticket, failures, in_doubt, due, settles }) {
+            self.forgotten.note(&gone);
         }
     }
 
@@ -236,15 +355,31 @@ impl Calls {
         for fact in &mut self.hand {
             fact.due = fact.due.min(now.max(fact.settles));
         }
-        for aside in &mut self.aside {
-            aside.due = aside.due.min(now.max(aside.settles));
-        }
+        self.aside.hasten(now);
+        self.forgotten.due = self.forgotten.due.map(|due| due.min(now));
+        self.forgotten.began = None;
+        self.stuck_until = Monotonic::default();
     }
 
-    /// The moment of the next due call.
+    /// The moment of the next due call, or of the next question for one.
     pub fn next_due(&self) -> Option<Monotonic> {
-        let hand = self.hand.iter().filter(|fact| !fact.in_flight && !fact.card_in_flight).map(|fact| fact.due);
-        hand.chain(self.aside.iter().map(|aside| aside.due)).min()
+        let hand = self.hand.iter().filter(|fact| !fact.is_away()).map(|fact| fact.due_with(self.stuck_until));
+        let again = self.forgotten.again().filter(|_| self.dry);
+        let journal = self.aside.next_due().into_iter().chain(again);
+        hand.chain(journal.filter(|_| self.may_ask() && !self.unheard)).min()
+    }
+
+    fn may_ask(&self) -> bool {
+        self.asked.is_none() && self.room() >= CALLS_IN_HAND / 2
+    }
+
+    fn room(&self) -> usize {
+        CALLS_IN_HAND.saturating_sub(self.journalled())
+    }
+
+    /// Calls in hand that the journal holds.
+    fn journalled(&self) -> usize {
+        self.hand.iter().filter(|fact| fact.seq.is_some()).count()
     }
 
     /// Calls in hand that the journal does not hold.

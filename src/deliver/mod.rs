@@ -5,6 +5,7 @@
 //! long to wait after failures, [`lanes`] are the threads that run jobs against the CRM's port. Nothing here knows AMI,
 //! nor what a CRM's requests look like.
 
+mod aside;
 pub mod backoff;
 pub mod calls;
 pub mod cards;

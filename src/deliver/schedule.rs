@@ -383,20 +383,32 @@ impl Schedule {
                 self.mark(seq, Mark::Refused { reason: bounded(why.as_bytes()) });
             }
             Outcome::Retry { after, .. } => {
-                // A long wish is about this call; the others must not wait for it.
-                let long = after.filter(|wish| *wish > BACKOFF_LONGEST);
-                self.portal.failed(now.mono, after.filter(|_| long.is_none()));
+                let own = after.filter(|wish| self.answered_for_one(*wish));
+                if own.is_none() {
+                    self.portal.failed(now.mono, after);
+                }
                 self.without_users = 0;
-                self.calls.put_back(now.mono, long.unwrap_or_default(), report.ticket, report.shown, false);
+                self.calls.put_back(now.mono, own.unwrap_or_default(), report.ticket, report.shown, false);
             }
             Outcome::InDoubt { after, .. } => {
-                self.portal.failed(now.mono, None);
+                if !self.answered_for_one(after) {
+                    self.portal.failed(now.mono, None);
+                }
                 self.calls.put_back(now.mono, after, report.ticket, report.shown, true);
             }
             Outcome::Suspend { .. } | Outcome::Held { .. } => {
                 self.calls.put_back(now.mono, Duration::ZERO, report.ticket, report.shown, false);
             }
         }
+    }
+
+    /// A long wish is about this call, and was the portal's own word: the others must not wait for it.
+    fn answered_for_one(&mut self, wish: Duration) -> bool {
+        let own = wish > BACKOFF_LONGEST;
+        if own {
+            self.portal.succeeded();
+        }
+        own
     }
 
     fn delivered(&mut self, ticket: Ticket, now: Stamp) {
@@ -499,5 +511,7 @@ fn is_fresh(fact: &Fact, now: Stamp) -> bool {
     age(&fact.record, fact.dating, now) <= FRESH_CALL
 }
 
+#[cfg(test)]
+mod stuck;
 #[cfg(test)]
 mod tests;

@@ -31,7 +31,7 @@ fn live(id: &str, ringing: &[&str]) -> LiveCall {
     }
 }
 
-fn record(id: &str, ended: Stamp, recordings: &[&str]) -> CallRecord {
+pub(super) fn record(id: &str, ended: Stamp, recordings: &[&str]) -> CallRecord {
     CallRecord {
         id: CallId::try_from(id).unwrap(),
         direction: Direction::Inbound,
@@ -57,7 +57,7 @@ fn record(id: &str, ended: Stamp, recordings: &[&str]) -> CallRecord {
     }
 }
 
-fn report(lane: Lane, outcome: Outcome) -> Report {
+pub(super) fn report(lane: Lane, outcome: Outcome) -> Report {
     Report { lane, outcome, ticket: Ticket::default(), shown: Shown::default(), refresh: false }
 }
 
@@ -313,7 +313,7 @@ fn a_call_that_became_part_of_another_has_its_card_closed_and_is_forgotten() {
     assert!(schedule.cards().is_empty());
 }
 
-fn pending(seq: u64, in_doubt: bool) -> journal::Pending {
+pub(super) fn pending(seq: u64, in_doubt: bool) -> journal::Pending {
     journal::Pending {
         seq: Seq(seq),
         call: Box::new(record(&format!("o-{seq}"), at(0), &[])),
