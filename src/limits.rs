@@ -357,8 +357,9 @@ pub const JOURNAL_REOPEN_INTERVAL: Duration = Duration::from_secs(60);
 
 // ---- the mirror -----------------------------------------------------------------------------------------------------------------
 
-/// Largest state of calls in progress, in bytes: [`CALLS`] at once with their tickets, at 2 KiB each. A larger one is
-/// not written; a killed agent then finds the state before it.
+/// Largest state of calls in progress, in bytes: [`CALLS`] at once with their tickets, at 2 KiB each; two of them are in
+/// memory at most, one that waits and one that is being written. A larger one is not written and the one before it taken
+/// away; a killed agent then joins the calls half-way.
 pub const MIRROR_BYTES: usize = 4 * 1024 * 1024;
 
 /// While calls are in progress the mirror is written at least this often, so that a kill costs no more of a talk.

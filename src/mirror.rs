@@ -5,6 +5,11 @@
 //! always whole. The [`Progress`] tells which state has been written: a request to a CRM waits for the state that names
 //! it, so that a killed agent finds its tickets again.
 //!
+//! An old state is worse than none: calls in it may be long over and posted. So a state that cannot be written takes the
+//! one before it away (a full tmpfs can always delete), and where not even that is possible, on a file system that has
+//! become read-only, the next process finds that it cannot write the file and does not believe it. Without a mirror the
+//! calls in progress are joined half-way from the PBX's list.
+//!
 //! ```text
 //!  0       4         5    8        16           24       28      32
 //!  | RPM1  | version | 0  | boot   | generation | length | crc32 | content …     all numbers little-endian
@@ -45,6 +50,19 @@ pub enum NoMirror {
     OtherBoot,
     /// It is not whole, of another version, or cannot be read.
     Damaged,
+    /// It cannot be written any more, so that it may be older than it looks.
+    Stale,
+}
+
+impl core::fmt::Display for NoMirror {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "there is none",
+            Self::OtherBoot => "it is of another boot",
+            Self::Damaged => "it is damaged",
+            Self::Stale => "it cannot be written, so it may be old",
+        })
+    }
 }
 
 /// The mirror's thread and the one state that waits for it.
@@ -122,7 +140,11 @@ pub fn load(path: &Path, boot: BootId) -> Result<Vec<u8>, NoMirror> {
     if header.length != content.len() as u64 || header.checksum != checksum(head, content) {
         return Err(NoMirror::Damaged);
     }
-    if header.boot.is_same(boot) { Ok(content.to_vec()) } else { Err(NoMirror::OtherBoot) }
+    if !header.boot.is_same(boot) {
+        return Err(NoMirror::OtherBoot);
+    }
+    OpenOptions::new().write(true).open(path).map_err(|_| NoMirror::Stale)?;
+    Ok(content.to_vec())
 }
 
 /// The hand-over: one state, the latest wins.
@@ -169,7 +191,7 @@ struct Writer {
 impl Writer {
     fn run(self) {
         while let Some((generation, content)) = self.desk.take() {
-            let result = self.replace(generation, &content);
+            let result = self.replace(generation, &content).inspect_err(|_| self.take_away());
             self.teller.send_modify(|progress| {
                 progress.tried = generation;
                 progress.fault = result.as_ref().err().map(io::Error::kind);
@@ -177,6 +199,15 @@ impl Writer {
                     progress.written = generation;
                 }
             });
+        }
+    }
+
+    /// The state before must not be taken for the present one. Emptied where it cannot be deleted; what is refused even
+    /// then is found out by [`load`].
+    fn take_away(&self) {
+        let _ = std::fs::remove_file(self.path.with_extension("new"));
+        if std::fs::remove_file(&self.path).is_err() {
+            let _ = OpenOptions::new().write(true).truncate(true).open(&self.path);
         }
     }
 
@@ -234,4 +265,97 @@ fn checksum(head: &[u8], content: &[u8]) -> u32 {
     hasher.update(head.get(..HEADER_BYTES - 4).unwrap_or_default());
     hasher.update(content);
     hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOOT: BootId = BootId::from_bits(7);
+
+    /// A state directory of one test; taken away at its end.
+    struct StateDir(PathBuf);
+
+    impl StateDir {
+        fn new(test: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("ringpost-mirror-{test}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            std::fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("calls")
+        }
+    }
+
+    impl Drop for StateDir {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// Hands a state over and waits until it was tried.
+    fn store(mirror: &mut Mirror, content: &[u8]) -> Progress {
+        let write = mirror.store(content.to_vec());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let mut progress = mirror.progress();
+            let tried = progress.wait_for(|progress| progress.tried >= write);
+            *tokio::time::timeout(core::time::Duration::from_secs(20), tried).await.unwrap().unwrap()
+        })
+    }
+
+    #[test]
+    fn the_latest_state_is_found_by_the_next_process_of_this_boot_only() {
+        let dir = StateDir::new("latest");
+        let mut mirror = Mirror::start(dir.file(), BOOT).unwrap();
+        assert_eq!(load(&dir.file(), BOOT), Err(NoMirror::Absent));
+        for state in [b"one" as &[u8], b"two", b"three"] {
+            mirror.store(state.to_vec());
+        }
+        mirror.close();
+        assert_eq!(load(&dir.file(), BOOT), Ok(b"three".to_vec()));
+        assert_eq!(load(&dir.file(), BootId::from_bits(8)), Err(NoMirror::OtherBoot));
+        assert_eq!(load(&dir.file(), BootId::UNKNOWN), Err(NoMirror::OtherBoot));
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_written_takes_the_old_one_away() {
+        let dir = StateDir::new("stale");
+        let mut mirror = Mirror::start(dir.file(), BOOT).unwrap();
+        assert_eq!(store(&mut mirror, b"a call rings").fault, None);
+        let obstacle = dir.file().with_extension("new");
+        std::fs::create_dir(&obstacle).unwrap();
+        let failed = store(&mut mirror, b"it is over and posted");
+        assert!(failed.fault.is_some() && failed.written < failed.tried, "{failed:?}");
+        assert_eq!(load(&dir.file(), BOOT), Err(NoMirror::Absent), "the next process would post it again");
+        std::fs::remove_dir(&obstacle).unwrap();
+        assert_eq!(store(&mut mirror, b"another rings").fault, None);
+        assert_eq!(load(&dir.file(), BOOT), Ok(b"another rings".to_vec()));
+    }
+
+    #[test]
+    fn a_state_beyond_its_bound_takes_the_old_one_away() {
+        let dir = StateDir::new("large");
+        let mut mirror = Mirror::start(dir.file(), BOOT).unwrap();
+        store(&mut mirror, b"small");
+        assert_eq!(store(&mut mirror, &vec![b'x'; MIRROR_BYTES + 1]).fault, Some(io::ErrorKind::FileTooLarge));
+        assert_eq!(load(&dir.file(), BOOT), Err(NoMirror::Absent));
+    }
+
+    #[test]
+    fn a_damaged_state_is_none() {
+        let dir = StateDir::new("damaged");
+        Mirror::start(dir.file(), BOOT).unwrap().store(b"calls in progress".to_vec());
+        let whole = std::fs::read(dir.file()).unwrap();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            std::fs::write(dir.file(), &bytes).unwrap();
+            assert_eq!(load(&dir.file(), BOOT), Err(NoMirror::Damaged), "byte {at}");
+            std::fs::write(dir.file(), &whole[..at]).unwrap();
+            assert_eq!(load(&dir.file(), BOOT), Err(NoMirror::Damaged), "cut at {at}");
+        }
+    }
 }
