@@ -43,6 +43,13 @@ pub struct Saved {
     given_ids: VecDeque<u64>,
 }
 
+impl Saved {
+    /// Up to when the calls in it are known to have lived.
+    pub fn saved_at(&self) -> Stamp {
+        self.saved_at
+    }
+}
+
 impl Tracker {
     /// The present state for the mirror. Write it whenever [`Tracker::generation`] has changed, and once a second
     /// while calls are in progress (`now` is the moment up to which they are known to have lived).

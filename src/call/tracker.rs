@@ -132,6 +132,11 @@ impl Tracker {
         self.calls.len()
     }
 
+    /// Whether this call is followed, or ended and not yet handed out.
+    pub fn knows(&self, id: &CallId) -> bool {
+        self.calls.iter().any(|(_, call)| call.id.as_ref() == Some(id))
+    }
+
     /// Channels followed, hung up ones of calls in progress included.
     pub fn channels(&self) -> usize {
         self.legs.len()

@@ -7,20 +7,19 @@
 //!
 //! Bounds: [`APPENDS_IN_FLIGHT`] calls between tracker and journal; everything else is bounded by its owner.
 
+use super::desks::{JournalDesk, LaneDesk, MirrorDesk};
 use super::image::{CardImage, FinishedImage, Image, SavedImage};
 use crate::call::record::{CallId, CallRecord, Direction};
 use crate::call::tracker::{Output, Tracker, TrackerConfig};
 use crate::clock::{Monotonic, Stamp};
 use crate::crm::{Port, Ticket};
 use crate::deliver::job::Report;
-use crate::deliver::lanes::Lanes;
 use crate::deliver::schedule::{Policy, Schedule};
 use crate::journal::storage::Medium;
-use crate::journal::thread::{Fault, Journal, Reply, Request};
+use crate::journal::thread::{Fault, Reply, Request};
 use crate::journal::{Addressee, Crm, CrmTag, Entry, Recovery, Stats};
 use crate::limits::{APPENDS_IN_FLIGHT, MIRROR_GATHER, MIRROR_INTERVAL};
 use crate::log::Repeated;
-use crate::mirror::Mirror;
 use crate::status;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,7 +29,7 @@ pub struct Seat {
     /// Its port.
     pub port: Arc<dyn Port>,
     /// Its threads.
-    pub lanes: Lanes,
+    pub lanes: Box<dyn LaneDesk>,
     /// As the journal knows it.
     pub tag: CrmTag,
     schedule: Schedule,
@@ -39,7 +38,7 @@ pub struct Seat {
 
 impl Seat {
     /// A CRM that nothing is due for yet.
-    pub fn new(port: Arc<dyn Port>, lanes: Lanes, tag: CrmTag, policy: Policy, seed: u64) -> Self {
+    pub fn new(port: Arc<dyn Port>, lanes: Box<dyn LaneDesk>, tag: CrmTag, policy: Policy, seed: u64) -> Self {
         Self { port, lanes, tag, schedule: Schedule::new(policy, seed), fault: Repeated::default() }
     }
 
@@ -63,17 +62,18 @@ pub struct Hub {
     tracker: Tracker,
     seats: Vec<Seat>,
     recordings: bool,
-    journal: Journal,
+    journal: Box<dyn JournalDesk>,
     appends: BTreeMap<u64, Append>,
     next_token: u64,
-    mirror: Option<Mirror>,
+    mirror: Box<dyn MirrorDesk>,
+    mirror_fault: Repeated,
     mirrored: Mirrored,
     stats: Stats,
     recovery: Recovery,
     unjournalled: u64,
     journal_fault: Option<String>,
     resync_wanted: bool,
-    /// When the PBX was last heard, while the link is down.
+    /// When the PBX was last heard, while the link is down; by this process or by the one before it.
     last_heard: Option<Stamp>,
 }
 
@@ -83,6 +83,8 @@ struct Mirrored {
     tracker_generation: u64,
     /// Tickets or finished calls changed since.
     dirty: bool,
+    /// The last state that was handed over.
+    last: u64,
     /// The write after which held cards may go.
     awaited: Option<u64>,
     at: Monotonic,
@@ -97,9 +99,9 @@ pub struct Parts {
     /// Whether recordings are attached.
     pub recordings: bool,
     /// The journal's thread.
-    pub journal: Journal,
-    /// The mirror's thread; none where the state directory cannot be written.
-    pub mirror: Option<Mirror>,
+    pub journal: Box<dyn JournalDesk>,
+    /// The mirror's thread.
+    pub mirror: Box<dyn MirrorDesk>,
     /// What an earlier process of this boot left on the mirror.
     pub saved: Option<SavedImage>,
 }
@@ -108,6 +110,8 @@ impl Hub {
     /// A hub that goes on where an earlier process of this boot stopped, if one did.
     pub fn new(parts: Parts, now: Stamp) -> Self {
         let Parts { tracker, seats, recordings, journal, mirror, saved } = parts;
+        // Until the link lives nothing is known of the saved calls beyond what the earlier process heard.
+        let last_heard = saved.as_ref().map(|saved| saved.tracker.saved_at());
         let (tracker, cards, finished) = match saved {
             Some(saved) => (Tracker::restore(tracker, saved.tracker, now), saved.cards, saved.finished),
             None => (Tracker::new(tracker), Vec::new(), Vec::new()),
@@ -120,21 +124,19 @@ impl Hub {
             appends: BTreeMap::new(),
             next_token: 0,
             mirror,
+            mirror_fault: Repeated::default(),
             mirrored: Mirrored { dirty: true, ..Mirrored::default() },
             stats: Stats::default(),
             recovery: Recovery::default(),
             unjournalled: 0,
             journal_fault: None,
             resync_wanted: false,
-            last_heard: None,
+            last_heard,
         };
-        hub.restore_cards(cards, now.mono);
-        for FinishedImage { record, tickets } in finished {
-            let tickets = hub.known_tickets(&tickets);
-            for seat in &mut hub.seats {
-                seat.schedule.finished(&record.id);
-            }
-            hub.keep(Arc::new(record), tickets, now.mono);
+        let records: Vec<CallId> = finished.iter().map(|image| image.record.id.clone()).collect();
+        hub.restore_cards(cards, &records, now.mono);
+        for image in finished {
+            hub.restore_finished(image, now.mono);
         }
         hub.drain(now);
         hub
@@ -244,7 +246,7 @@ impl Hub {
         self.release_cards();
         self.send_appends();
         for (place, seat) in (0..).zip(&mut self.seats) {
-            pump_seat(seat, Crm(place), &self.journal, now);
+            pump_seat(seat, Crm(place), &*self.journal, now);
         }
     }
 
@@ -254,7 +256,8 @@ impl Hub {
         let changed = self.tracker.generation() != self.mirrored.tracker_generation;
         let wait = if changed { MIRROR_GATHER } else { MIRROR_INTERVAL };
         let kept = changed || (self.tracker.calls() > 0 && self.last_heard.is_none());
-        let mirror = (self.mirror.is_some() && kept).then(|| self.mirrored.at + wait);
+        let again = self.is_unwritten().then(|| self.mirrored.at + MIRROR_INTERVAL);
+        let mirror = kept.then(|| self.mirrored.at + wait).into_iter().chain(again).min();
         schedules.chain(self.tracker.poll_timeout()).chain(mirror).min()
     }
 
@@ -281,9 +284,7 @@ impl Hub {
 
     /// Waits for the mirror's last write; the other threads end with the process.
     pub fn leave(self) {
-        if let Some(mirror) = self.mirror {
-            mirror.close();
-        }
+        drop(self.mirror); // a mirror ends with its last write
     }
 
     /// The CRMs.
@@ -326,7 +327,7 @@ impl Hub {
 
     /// Whether calls in progress outlive the process.
     pub fn is_mirrored(&self) -> bool {
-        self.mirror.as_ref().is_some_and(|mirror| mirror.progress().borrow().fault.is_none())
+        self.mirror.how_far().fault.is_none()
     }
 
     fn finished(&mut self, record: CallRecord, now: Monotonic) {
@@ -400,12 +401,29 @@ impl Hub {
         }
     }
 
-    fn restore_cards(&mut self, cards: Vec<CardImage>, now: Monotonic) {
-        for CardImage { crm, call, ticket, shown } in cards {
-            if let Some(seat) = self.seats.iter_mut().find(|seat| seat.tag.bits() == crm) {
-                seat.schedule.cards().restore(call, ticket, shown, now);
+    /// Cards of calls that live or have just ended; the others are closed wherever they are open, and forgotten.
+    fn restore_cards(&mut self, cards: Vec<CardImage>, finished: &[CallId], now: Monotonic) {
+        for CardImage { crm, call, ticket, shown, doubt_until } in cards {
+            let id = call.id.clone();
+            let lives = self.tracker.knows(&id) || finished.contains(&id);
+            let Some(seat) = self.seats.iter_mut().find(|seat| seat.tag.bits() == crm) else { continue };
+            seat.schedule.cards().restore(call, ticket, shown, doubt_until, now);
+            if !lives {
+                log::info!("{}: closing the card of call {id}, which is no more", seat.port.name());
+                seat.schedule.dropped(&id, now);
             }
         }
+    }
+
+    fn restore_finished(&mut self, image: FinishedImage, now: Monotonic) {
+        let tickets = self.known_tickets(&image.tickets);
+        for (place, seat) in (0..).zip(&mut self.seats) {
+            seat.schedule.finished(&image.record.id);
+            if !tickets.iter().any(|(crm, _)| *crm == Crm(place)) {
+                seat.schedule.dropped(&image.record.id, now);
+            }
+        }
+        self.keep(Arc::new(image.record), tickets, now);
     }
 
     fn known_tickets(&self, tickets: &[(u32, Ticket)]) -> Vec<(Crm, Ticket)> {
@@ -426,14 +444,13 @@ impl Hub {
     }
 
     fn write_mirror(&mut self, now: Stamp) {
-        if self.mirror.is_none() {
-            return;
-        }
+        self.tell_mirror_fault(now.mono);
         let generation = self.tracker.generation();
         let age = now.mono.since(self.mirrored.at);
         let changed = generation != self.mirrored.tracker_generation && age >= MIRROR_GATHER;
         let old = self.tracker.calls() > 0 && self.last_heard.is_none() && age >= MIRROR_INTERVAL;
-        if !self.mirrored.dirty && !changed && !old {
+        let again = self.is_unwritten() && age >= MIRROR_INTERVAL;
+        if !self.mirrored.dirty && !changed && !old && !again {
             return;
         }
         let image = Image {
@@ -448,19 +465,34 @@ impl Hub {
                 .collect(),
             finished: self.unsafe_calls(),
         };
-        match (serde_json::to_vec(&image), &mut self.mirror) {
-            (Ok(bytes), Some(mirror)) => {
-                let write = mirror.store(bytes);
-                if self.mirrored.awaited == Some(u64::MAX) {
-                    self.mirrored.awaited = Some(write);
-                }
-            }
-            (Err(error), _) => log::error!("the mirror could not be made: {error}"),
-            (_, None) => {}
+        let content = serde_json::to_vec(&image).unwrap_or_else(|error| {
+            log::error!("the mirror could not be made: {error}");
+            Vec::new() // no state is better than an old one
+        });
+        let write = self.mirror.store(content);
+        if self.mirrored.awaited == Some(u64::MAX) {
+            self.mirrored.awaited = Some(write);
         }
+        self.mirrored.last = write;
         self.mirrored.tracker_generation = generation;
         self.mirrored.dirty = false;
         self.mirrored.at = now.mono;
+    }
+
+    /// The last state was tried and could not be written.
+    fn is_unwritten(&self) -> bool {
+        let progress = self.mirror.how_far();
+        progress.fault.is_some() && progress.tried >= self.mirrored.last
+    }
+
+    fn tell_mirror_fault(&mut self, now: Monotonic) {
+        let line = match self.mirror.how_far().fault {
+            Some(kind) => self.mirror_fault.fault(&format!("calls in progress do not outlive a restart: {kind}"), now),
+            None => self.mirror_fault.well(),
+        };
+        if let Some(line) = line {
+            log::warn!("state directory: {line}");
+        }
     }
 
     /// Finished calls that the journal does not hold: on the way there, or delivered from memory.
@@ -473,7 +505,8 @@ impl Hub {
         }
         for seat in &self.seats {
             for (record, ticket) in seat.schedule.unjournalled() {
-                let ticket = (seat.tag.bits(), ticket.clone());
+                // A request about it may be under way.
+                let ticket = (seat.tag.bits(), Ticket { in_doubt: true, ..ticket.clone() });
                 match images.iter_mut().find(|image| image.record.id == record.id) {
                     Some(image) => image.tickets.push(ticket),
                     None => images.push(FinishedImage { record: record.clone(), tickets: vec![ticket] }),
@@ -485,7 +518,7 @@ impl Hub {
 
     fn release_cards(&mut self) {
         // A mirror that cannot be written must not cost the cards.
-        let tried = self.mirror.as_ref().map_or(u64::MAX, |mirror| mirror.progress().borrow().tried);
+        let tried = self.mirror.how_far().tried;
         if self.mirrored.awaited.is_none_or(|write| tried >= write) {
             self.mirrored.awaited = None;
             for seat in &mut self.seats {
@@ -495,7 +528,7 @@ impl Hub {
     }
 }
 
-fn pump_seat(seat: &mut Seat, crm: Crm, journal: &Journal, now: Stamp) {
+fn pump_seat(seat: &mut Seat, crm: Crm, journal: &dyn JournalDesk, now: Stamp) {
     let mut told = true;
     while let Some((seq, mark)) = seat.schedule.poll_mark() {
         if let Err(Request::Mark { seq, mark, .. }) = journal.request(Request::Mark { seq, crm, mark }) {
@@ -570,3 +603,6 @@ impl core::fmt::Display for Told<'_> {
         write!(f, "call {id}: {direction:?} {client} line {line}, {disposition:?}, {who} talked, {} s", talk_ms / 1000)
     }
 }
+
+#[cfg(test)]
+mod tests;

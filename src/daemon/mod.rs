@@ -2,8 +2,9 @@
 //!
 //! One thread runs everything here (tokio's current_thread runtime): the socket of the PBX, timers, signals, the status
 //! socket. Whatever could wait, for flash, DNS, TLS or a portal, is behind a channel on a thread of its own. Decides
-//! nothing: [`hub`] ties the engines together, `pbx` drives the link, [`image`] is what outlives a kill.
+//! nothing: [`hub`] ties the engines together and hands its work in at [`desks`], `pbx` drives the link, [`image`] is what outlives a kill.
 
+pub mod desks;
 pub mod hub;
 pub mod image;
 mod pbx;

@@ -17,7 +17,7 @@ use crate::deliver::schedule::Policy;
 use crate::journal::thread::{Journal, Setup};
 use crate::journal::{CrmTag, JournalError, Settings};
 use crate::limits::JOURNAL_REPLIES;
-use crate::mirror::{self, Mirror};
+use crate::mirror::{self, Mirror, NoMirror};
 use crate::recording::Source;
 use crate::status;
 use core::fmt;
@@ -84,7 +84,8 @@ pub fn start(config: &Config) -> Result<Daemon, StartError> {
         contexts: config.pbx.contexts.clone(),
         profile: config.pbx.profile,
     };
-    let parts = Parts { tracker, seats, recordings: config.recordings.is_some(), journal, mirror: Some(mirror), saved };
+    let (journal, mirror) = (Box::new(journal), Box::new(mirror));
+    let parts = Parts { tracker, seats, recordings: config.recordings.is_some(), journal, mirror, saved };
     let listener = status::bind(&status::socket_path(state_dir))
         .inspect_err(|error| log::warn!("no status socket in {}: {error}", state_dir.display()))
         .ok();
@@ -131,7 +132,7 @@ fn seats(
     let mut seats = Vec::new();
     for (place, (port, tag)) in ports(&config.crm).map_err(StartError::Crm)?.into_iter().enumerate() {
         let lanes = Lanes::start(place, Arc::clone(&port), source.clone(), reports).map_err(StartError::Thread)?;
-        seats.push(Seat::new(port, lanes, tag, policy, fastrand::u64(..)));
+        seats.push(Seat::new(port, Box::new(lanes), tag, policy, fastrand::u64(..)));
     }
     Ok(seats)
 }
@@ -142,9 +143,16 @@ fn journal_setup(config: &Config, boot: BootId, seats: &[Seat]) -> Setup {
     Setup { directory: config.journal.path.clone(), size_kib: config.journal.size_kib, ring: settings }
 }
 
-/// What an earlier process of this boot left, if it can be read.
+/// What an earlier process of this boot left, if it can be read and trusted.
 fn saved_image(file: &Path, boot: BootId) -> Option<SavedImage> {
-    let bytes = mirror::load(file, boot).ok()?;
+    let bytes = match mirror::load(file, boot) {
+        Ok(bytes) => bytes,
+        Err(NoMirror::Absent | NoMirror::OtherBoot) => return None,
+        Err(why) => {
+            log::warn!("what the last ringpost left in {} is not used: {why}", file.display());
+            return None;
+        }
+    };
     match serde_json::from_slice(&bytes) {
         Ok(image) => {
             log::info!("going on where the last ringpost of this boot stopped");

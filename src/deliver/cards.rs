@@ -10,6 +10,7 @@ use crate::call::record::CallId;
 use crate::clock::Monotonic;
 use crate::crm::{Shown, Ticket};
 use crate::limits::{AFTER_CRASH, CARD_DEBOUNCE, CARD_WORTH, CARDS};
+use core::time::Duration;
 
 /// What is known of one live call at the CRM.
 #[derive(Clone, Debug)]
@@ -77,18 +78,19 @@ impl Cards {
         Ok(true)
     }
 
-    /// A card as an earlier process left it.
-    pub fn restore(&mut self, call: LiveCall, ticket: Ticket, shown: Shown, now: Monotonic) {
+    /// A card as an earlier process left it; a request of that process may still be running until `doubt_until`.
+    pub fn restore(&mut self, call: LiveCall, ticket: Ticket, shown: Shown, doubt_until: Monotonic, now: Monotonic) {
         let id = call.id.clone();
         let news = self.update(call, now) == Ok(true);
         let Some(card) = self.table.iter_mut().find(|card| news && card.call.id == id) else { return };
         card.announced = true;
         card.progress = if ticket.user.is_some() { Progress::Ready } else { Progress::Fresh };
+        card.doubt_until = doubt_until;
         if ticket.in_doubt {
             // The request that the crash cut off may still be running.
-            card.doubt_until = now + AFTER_CRASH;
-            card.due = card.doubt_until;
+            card.doubt_until = doubt_until.max(now + AFTER_CRASH);
         }
+        card.due = card.due.max(card.doubt_until);
         (card.ticket, card.shown) = (ticket, shown);
     }
 
@@ -112,14 +114,26 @@ impl Cards {
         }
     }
 
-    /// The next card to announce; it is in flight until [`landed`](Self::landed).
-    pub fn take_due(&mut self, now: Monotonic) -> Option<&Card> {
+    /// Forgets what is not worth a request any more, and cards of calls that are no more with it. Does so whether or not
+    /// the CRM can be asked.
+    pub fn expire(&mut self, now: Monotonic) {
         for card in &mut self.table {
             if card.dirty && !card.is_in_flight() && now.since(card.changed) > CARD_WORTH {
                 card.dirty = false;
             }
         }
         self.table.retain(|card| !card.leaving || card.dirty || card.is_in_flight());
+    }
+
+    /// When the next card of a call that is no more goes by itself.
+    pub fn next_expiry(&self) -> Option<Monotonic> {
+        let leaving = self.table.iter().filter(|card| card.leaving && !card.is_in_flight());
+        leaving.map(|card| card.changed + CARD_WORTH + Duration::from_millis(1)).min()
+    }
+
+    /// The next card to announce; it is in flight until [`landed`](Self::landed).
+    pub fn take_due(&mut self, now: Monotonic) -> Option<&Card> {
+        self.expire(now);
         let card = self
             .table
             .iter_mut()
@@ -172,7 +186,7 @@ impl Cards {
         card.call.ringing.clear();
         card.call.caller.clear();
         card.call.talking = None;
-        (card.dirty, card.due, card.changed) = (!card.ticket.call.is_empty(), now, now);
+        (card.dirty, card.due, card.changed) = (!card.ticket.call.is_empty(), now.max(card.doubt_until), now);
     }
 
     /// The call is a fact in hand: its card leaves the table.

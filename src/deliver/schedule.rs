@@ -27,7 +27,7 @@ use crate::clock::{Monotonic, Stamp};
 use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
 use crate::journal::{self, Dating, Mark, Part, Reason, Seq};
 use crate::limits::{
-    BACKOFF_LONGEST, CALLS_WITHOUT_USERS, CARD_BACKOFF_LONGEST, FRESH_CALL, USERS_PATIENCE, USERS_REFRESH,
+    AFTER_CRASH, BACKOFF_LONGEST, CALLS_WITHOUT_USERS, CARD_BACKOFF_LONGEST, FRESH_CALL, USERS_PATIENCE, USERS_REFRESH,
     USERS_REFRESH_RETRY, USERS_REFRESH_WISH,
 };
 use crate::text::bounded;
@@ -141,6 +141,10 @@ impl Schedule {
                 let (in_flight, doubt_until) = (card.is_in_flight(), card.doubt_until());
                 Fact::fresh(seq, record, card.ticket, card.shown, in_flight).not_before(doubt_until)
             }
+            // It was in doubt when an earlier process ended, whose last request may still be running.
+            None if ticket.in_doubt => {
+                Fact::fresh(seq, record, ticket, Shown::default(), false).not_before(self.policy.started + AFTER_CRASH)
+            }
             None => Fact::fresh(seq, record, ticket, Shown::default(), false),
         };
         self.calls.deal(fact);
@@ -181,6 +185,7 @@ impl Schedule {
 
     /// The next job for a free lane; the lane is busy until its [`report`](Self::report).
     pub fn poll_job(&mut self, now: Stamp) -> Option<Job> {
+        self.cards.expire(now.mono);
         if now.mono < self.suspended {
             return None;
         }
@@ -236,7 +241,8 @@ impl Schedule {
         let recordings = self.recordings.next_due().into_iter().chain(self.refresh).min();
         let recordings = recordings.filter(|_| free(Lane::Recordings));
         let recordings = recordings.map(|t| t.max(self.portal.until()).max(self.held_until(Lane::Recordings)));
-        [cards, calls, recordings].into_iter().flatten().min().map(|t| t.max(self.suspended))
+        let due = [cards, calls, recordings].into_iter().flatten().min().map(|t| t.max(self.suspended));
+        due.into_iter().chain(self.cards.next_expiry()).min()
     }
 
     /// The user says so: everything that waits is tried now, whatever its own back-off. Two waits stay, for to cut them
