@@ -72,6 +72,8 @@ pub struct Journal {
     pub damaged: u64,
     /// Bytes written since the start.
     pub written_bytes: u64,
+    /// Times the flash was told to keep what was written, since the start.
+    pub syncs: u64,
     /// Calls delivered from memory because it could not be written.
     pub unjournalled: u64,
     /// Calls since the start to which the PBX gave an identity that an earlier call had.

@@ -299,13 +299,14 @@ impl Hub {
 
     /// The journal, for the report.
     pub fn journal_report(&self) -> status::Journal {
-        let Stats { entries, dropped, refused, repeated, bytes, .. } = self.stats;
+        let Stats { entries, dropped, refused, repeated, bytes, syncs, .. } = self.stats;
         status::Journal {
             calls: u64::from(entries),
             waiting: self.stats.undelivered.iter().copied().max().unwrap_or(0).into(),
             dropped: u64::from(dropped) + u64::from(refused),
             damaged: damaged_at_start(&self.recovery) + u64::from(self.stats.lost_records),
             written_bytes: bytes,
+            syncs: u64::from(syncs),
             unjournalled: self.unjournalled,
             repeated: repeated.into(),
             fault: self.journal_fault.clone().unwrap_or_default(),

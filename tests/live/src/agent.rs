@@ -5,6 +5,7 @@
 //! its lives and must never hold a secret.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ pub struct Settings {
     pub recordings: PathBuf,
     /// Environment of the process.
     pub environment: Vec<(String, String)>,
+    /// Program and arguments that `ringpost run` is started by; empty: by itself. It must become ringpost (`exec`).
+    pub launcher: Vec<OsString>,
 }
 
 /// A `ringpost` with its configuration. Its process ends when this is dropped.
@@ -121,7 +124,12 @@ impl Agent {
             return Err(io::Error::other("the agent runs already").into());
         }
         let log = OpenOptions::new().create(true).append(true).open(self.log_file())?;
-        let started = self.command(&["run"])?.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
+        let started = self
+            .command_by(&self.settings.launcher, &["run"])?
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
         *child = Some(started);
         Ok(())
     }
@@ -224,10 +232,27 @@ impl Agent {
     /// # Errors
     /// There is no binary.
     pub fn command(&self, arguments: &[&str]) -> Result<Command, Trouble> {
-        let mut command = Command::new(binary()?);
-        command.arg("-c").arg(self.config()).args(arguments);
+        self.command_by(&[], arguments)
+    }
+
+    fn command_by(&self, launcher: &[OsString], arguments: &[&str]) -> Result<Command, Trouble> {
+        let words: Vec<OsString> = launcher.iter().cloned().chain([binary()?.into()]).collect();
+        let mut command = Command::new(words.first().ok_or(Trouble::Gone)?);
+        command.args(words.iter().skip(1)).arg("-c").arg(self.config()).args(arguments);
         command.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
         Ok(command)
+    }
+
+    /// Where its status socket is.
+    #[must_use]
+    pub fn status_socket(&self) -> PathBuf {
+        self.state.join("status.sock")
+    }
+
+    /// The file of its journal.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.dir.join("journal/ring")
     }
 
     /// All that it logged in all its lives.

@@ -4,6 +4,7 @@
 //! nobody else calls here, a test may say what the portal holds *in all*: one call means one.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub struct Wish {
     pub host: Option<String>,
     /// Environment of the agent.
     pub environment: Vec<(String, String)>,
+    /// What the agent is started by.
+    pub launcher: Vec<OsString>,
     /// The portal.
     pub portal: PortalConfig,
 }
@@ -38,7 +41,7 @@ pub struct Wish {
 impl Default for Wish {
     fn default() -> Self {
         let portal = PortalConfig { keep_bytes: 16 * 1024 * 1024, ..PortalConfig::default() };
-        Wish { account: Account::Ringpost, host: None, environment: Vec::new(), portal }
+        Wish { account: Account::Ringpost, host: None, environment: Vec::new(), launcher: Vec::new(), portal }
     }
 }
 
@@ -99,6 +102,7 @@ impl Office {
             ca_file: portal.ca_file(),
             recordings: exchange.recordings(),
             environment: wish.environment,
+            launcher: wish.launcher,
         })?;
         let office = Office { agent, portal, exchange };
         if live {

@@ -2,12 +2,18 @@
 //!
 //! The agent knows host, user and secret of the PBX and nothing else of it.
 
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use live::office::DELIVERY;
-use live::{Caller, Office, Plan, did, secs};
+use live::office::{DELIVERY, Verdict, files};
+use live::{Caller, Office, Plan, Version, did, secs};
 use portal::{FinishedCall, HiddenBy};
+
+/// What a call may cost the flash, its delivery and recording included, in bytes.
+const FLASH_PER_CALL: u64 = 512;
 
 /// Extensions 101–109 are the employees 11–19.
 fn user(extension: u64) -> u64 {
@@ -355,5 +361,102 @@ live::office! {
         office.only_call(caller.number(), DELIVERY)?;
         assert!(began.elapsed() < DELIVERY);
         Ok(())
+    }
+}
+
+/// What the flash was given so far: bytes, syncs and the time of the last write.
+fn flash(office: &Office) -> Result<(u64, u64, std::time::SystemTime), Box<dyn std::error::Error>> {
+    let status = office.agent.status().ok_or("no status")?;
+    let number = |key: &str| status["journal"][key].as_u64().ok_or(format!("no {key}: {status}"));
+    Ok((number("written_bytes")?, number("syncs")?, fs::metadata(office.agent.journal())?.modified()?))
+}
+
+live::office! {
+    pjsip fn a_call_in_progress_costs_no_flash(office) {
+        let before = flash(office)?;
+        let caller = office.caller();
+        office.plan_for(&caller, "101", Plan::manual())?;
+        let call = office.inbound(&caller, did::RECORDED)?;
+        let phone = office.ringing("101", caller.number(), secs(10.0))?;
+        office.await_cards(caller.number(), &[user(101)])?;
+        let answered = phone.answer()?;
+        thread::sleep(secs(10.0));
+        let status = office.agent.status().ok_or("no status")?;
+        assert_eq!((&status["live_calls"], &status["mirror"]), (&1.into(), &true.into()), "{status}");
+        assert_eq!(flash(office)?, before, "the call in progress was written to flash");
+        let talk = call.hang_up()?.at - answered;
+        let finished = office.only_call(caller.number(), DELIVERY)?;
+        Wanted { kind: 2, phone: caller.number(), line: did::RECORDED, user: user(101), status: "200", talk }
+            .assert(&finished);
+        office.assert_recorded(&finished, caller.number())?;
+        // What the portal has had follows without a sync of its own, when half a minute brought no other call.
+        let kept = flash(office)?;
+        assert_eq!(kept.1, before.1 + 1, "one sync for the call");
+        let written = |status: &serde_json::Value| status["journal"]["written_bytes"].as_u64() > Some(kept.0);
+        office.agent.await_status("the delivery is noted", secs(60.0), written)?;
+        let noted = flash(office)?;
+        assert_eq!(noted.1, before.1 + 1, "a sync for the delivery");
+        assert!(noted.0 - before.0 <= FLASH_PER_CALL, "{} bytes", noted.0 - before.0);
+        Ok(())
+    }
+}
+
+/// Copies a file as a slow mount brings it: a bit every half second for eight.
+fn bring_slowly(from: &Path, to: &Path, while_it_comes: impl Fn()) -> Result<(), std::io::Error> {
+    let bytes = fs::read(from)?;
+    if let Some(dir) = to.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    let mut file = File::create(to)?;
+    for part in bytes.chunks(bytes.len().div_ceil(16)) {
+        while_it_comes();
+        file.write_all(part)?;
+        thread::sleep(secs(0.5));
+    }
+    Ok(())
+}
+
+fn a_recording_that_still_grows(version: Version) -> Verdict {
+    let share = |agent: &live::Agent| agent.dir().join("share");
+    let mislead = |_: &live::Exchange, agent: &mut live::Agent| {
+        let dir = share(agent);
+        fs::create_dir_all(&dir)?;
+        Ok(agent.reconfigure(|settings| settings.recordings = dir)?)
+    };
+    Office::play_misled(version, mislead, |office| {
+        office.agent.start_live()?;
+        let caller = office.caller();
+        office.plan_for(&caller, "101", Plan::manual())?;
+        let call = office.inbound(&caller, did::RECORDED)?;
+        let phone = office.ringing("101", caller.number(), secs(10.0))?;
+        phone.answer()?;
+        thread::sleep(secs(3.0));
+        call.hang_up()?;
+        let finished = office.call_of(caller.number(), DELIVERY)?;
+        let made = files(&office.recordings(), caller.number());
+        let [made] = made.as_slice() else { return Err(format!("one recording: {made:?}").into()) };
+        let here = share(&office.agent).join(made.strip_prefix(office.recordings())?);
+        bring_slowly(made, &here, || {
+            assert_eq!(office.portal.requests_of("upload"), [], "sent before it was complete");
+        })?;
+        office.assert_recorded(&finished, caller.number())?;
+        office.settled(DELIVERY)?;
+        // Whatever it does later, it is over with this one.
+        office.assert_recorded(&finished, caller.number())?;
+        Ok(())
+    })
+}
+
+mod a_recording_grows_for_eight_seconds_after_the_hang_up {
+    use super::*;
+
+    #[test]
+    fn asterisk_22() -> Verdict {
+        a_recording_that_still_grows(Version::Asterisk22)
+    }
+
+    #[test]
+    fn asterisk_16() -> Verdict {
+        a_recording_that_still_grows(Version::Asterisk16)
     }
 }
