@@ -110,7 +110,7 @@ impl TlsConnector {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = match ca_file {
             Some(path) => roots_of(path)?,
-            None => system_roots()?,
+            None => system_roots_in(&SYSTEM_BUNDLES.map(Path::new))?,
         };
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -127,8 +127,9 @@ impl TlsConnector {
     }
 }
 
-fn system_roots() -> Result<RootCertStore, RootsError> {
-    let found = SYSTEM_BUNDLES.iter().map(Path::new).find(|path| path.is_file());
+/// The roots of the first bundle that is there.
+fn system_roots_in(bundles: &[&Path]) -> Result<RootCertStore, RootsError> {
+    let found = bundles.iter().find(|path| path.is_file());
     roots_of(found.ok_or(RootsError::NoBundle)?)
 }
 
@@ -237,6 +238,24 @@ mod tests {
         assert!(error.ends_with("no certificate in PEM form"), "{error}");
         let error = TlsConnector::new(Some(&path)).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains("ringpost-roots"), "{error}");
+    }
+
+    /// The first bundle that is there counts, however many there are.
+    #[test]
+    fn the_roots_are_those_of_the_system() -> Result<(), Box<dyn core::error::Error>> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/etc");
+        let (absent, bundle, useless) = (root.join("absent.pem"), root.join("ca.pem"), root.join("pbx.secret"));
+        assert_eq!(system_roots_in(&[&absent, &bundle, &useless])?.len(), 1);
+        let error = system_roots_in(&[&absent, &useless]).err().ok_or("no certificate, yet roots")?;
+        assert!(matches!(&error, RootsError::Empty(path) if *path == useless), "{error}");
+        // A directory is no bundle.
+        let error = system_roots_in(&[&absent, &root]).err().ok_or("no bundle, yet roots")?.to_string();
+        for words in
+            ["no bundle of trusted roots", "/etc/ssl/certs/ca-certificates.crt", "install ca-bundle", "ca_file"]
+        {
+            assert!(error.contains(words), "{error}");
+        }
+        Ok(())
     }
 
     #[test]
