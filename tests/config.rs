@@ -208,6 +208,60 @@ fn the_documentation_names_exactly_the_keys_that_exist() -> Tested {
     Ok(())
 }
 
+/// Both languages of the front page show the same file, name the same commands and files, and tell the same figures.
+#[test]
+fn both_front_pages_say_the_same() -> Tested {
+    let read = |page| std::fs::read_to_string(here(page));
+    let (english, russian) = (read("README.md")?, read("README.ru.md")?.replace("ФАЙЛ", "FILE"));
+    assert!(keys(&english).len() > 10, "no example");
+    assert_eq!(keys(&english), keys(&russian), "the examples differ");
+    assert_eq!(sorted(code_spans(&english)), sorted(code_spans(&russian)), "one names what the other does not");
+    let commands = |page: &str| page.lines().filter_map(|line| line.strip_prefix("    ").map(str::to_owned)).collect();
+    let commands: [Vec<String>; 2] = [commands(&outside_fences(&english)), commands(&outside_fences(&russian))];
+    assert_eq!(commands[0], commands[1], "the commands differ");
+    assert_eq!(headings(&english), headings(&russian), "a chapter is missing");
+    let rows = |page: &str| page.lines().filter(|line| line.starts_with('|')).map(numbers).collect::<Vec<_>>();
+    assert!(rows(&english).len() > 5, "no table");
+    assert_eq!(rows(&english), rows(&russian), "the measurements differ");
+    Ok(())
+}
+
+/// Keys and table heads of the examples, in their order.
+fn keys(page: &str) -> Vec<&str> {
+    let lines = toml_blocks(page).flat_map(str::lines);
+    lines.map(|line| line.split(['=', '#']).next().unwrap_or_default().trim()).collect()
+}
+
+fn outside_fences(page: &str) -> String {
+    page.split("```").step_by(2).collect()
+}
+
+fn code_spans(page: &str) -> Vec<String> {
+    outside_fences(page).split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn sorted(mut words: Vec<String>) -> Vec<String> {
+    words.sort_unstable();
+    words
+}
+
+/// How deep each heading of the page is.
+fn headings(page: &str) -> Vec<usize> {
+    let lines = outside_fences(page);
+    lines
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.bytes().take_while(|b| *b == b'#').count())
+        .collect()
+}
+
+/// The numbers of a line; Russian writes a decimal comma.
+fn numbers(line: &str) -> Vec<String> {
+    let line = line.replace(',', ".");
+    let words = line.split(|c: char| !c.is_ascii_digit() && c != '.');
+    words.map(|word| word.trim_matches('.').to_owned()).filter(|word| !word.is_empty()).collect()
+}
+
 /// Who copies an example out of a page gets a file that works.
 #[test]
 fn every_example_of_the_pages_passes() -> Tested {
