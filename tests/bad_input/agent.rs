@@ -56,9 +56,19 @@ impl Place {
 
     /// Runs another command of the binary to its end.
     pub fn command(&self, command: &str) -> Output {
+        self.ask(&[command])
+    }
+
+    /// The same with arguments.
+    pub fn ask(&self, arguments: &[&str]) -> Output {
+        self.words(arguments).output().expect("ringpost runs")
+    }
+
+    /// The same, to be started by the test.
+    pub fn words(&self, arguments: &[&str]) -> Command {
         let mut words = Command::new(BINARY);
-        words.arg("-c").arg(self.config()).arg(command).stdin(Stdio::null());
-        words.output().expect("ringpost runs")
+        words.arg("-c").arg(self.config()).args(arguments).stdin(Stdio::null());
+        words
     }
 }
 

@@ -1,0 +1,100 @@
+//! Commands as they are typed: what they print for people, and how they end.
+#![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
+
+#[path = "bad_input/agent.rs"]
+#[allow(dead_code)] // what other tests need
+mod agent;
+
+use agent::{Agent, Place};
+use pbx::Pbx;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Time for anything that should come at once.
+const SOON: Duration = Duration::from_secs(20);
+
+fn ringpost(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } =
+        Command::new(env!("CARGO_BIN_EXE_ringpost")).args(arguments).output().expect("ringpost runs");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (status.code(), text(stdout), text(stderr))
+}
+
+fn trace(scenario: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/22.10.1");
+    root.join(scenario).with_extension("txt").display().to_string()
+}
+
+#[test]
+fn version_tells_itself() {
+    let (code, said, _) = ringpost(&["version"]);
+    assert_eq!((code, said.lines().next()), (Some(0), Some(concat!("ringpost ", env!("CARGO_PKG_VERSION")))));
+}
+
+#[test]
+fn replay_tells_each_call_of_a_trace_in_a_line() {
+    let nowhere = Place::new();
+    let absent = nowhere.path().join("absent.txt").display().to_string();
+    for (scenario, wanted) in [
+        ("inbound-answered", "from 79161234567  line 74951110001  101 talked 5 s  status 200"),
+        ("inbound-busy", "from 79161234567  line 74951110004  busy  status 304"),
+        ("internal-call", "inside to 102  line   102 talked 3 s  status 200"),
+    ] {
+        let (code, said, _) = ringpost(&["replay", &trace(scenario)]);
+        let lines: Vec<&str> = said.lines().collect();
+        assert!(code == Some(0) && lines.len() == 1 && lines[0].ends_with(wanted), "{scenario}: {code:?} {said}");
+    }
+    let (code, said, why) = ringpost(&["replay", &trace("two-calls-at-once")]);
+    assert_eq!((code, said.lines().count()), (Some(0), 2), "{said}{why}");
+    let (code, said, why) = ringpost(&["replay", &absent]);
+    assert_eq!((code, said.as_str()), (Some(1), ""));
+    assert!(why.contains(&absent), "{why}");
+}
+
+#[test]
+fn status_watches_until_it_is_ended() {
+    let pbx = Pbx::start();
+    let mut agent = Agent::beside(&pbx, None);
+    pbx.wait_live(SOON);
+    agent.wait_status("a live link", SOON, |report| report["pbx"]["live"] == true);
+    let mut watch = agent.place.words(&["status", "--watch"]).stdout(Stdio::piped()).spawn().expect("ringpost runs");
+    let mut screen = watch.stdout.take().expect("its output");
+    let (mut shown, began) = (Vec::new(), Instant::now());
+    // Each report begins by clearing the screen, so the third clearing ends the second report.
+    while count(&shown) < 3 && began.elapsed() < SOON {
+        let mut some = [0; 4096];
+        let read = screen.read(&mut some).expect("its output");
+        assert!(read > 0, "it ended by itself: {}", String::from_utf8_lossy(&shown));
+        shown.extend_from_slice(&some[..read]);
+    }
+    let took = began.elapsed();
+    watch.kill().expect("it runs");
+    watch.wait().expect("it ends");
+    let text = String::from_utf8_lossy(&shown).into_owned();
+    let reports: Vec<&str> = text.split(CLEAR).skip(1).take(2).collect();
+    assert!(took >= Duration::from_secs(2) - Duration::from_millis(100), "three reports in {took:?}");
+    for report in reports {
+        assert!(report.starts_with(concat!("ringpost ", env!("CARGO_PKG_VERSION"), ", up ")), "{report}");
+        for part in ["pbx      office at 127.0.0.1", "calls    0 in progress", "journal  0 calls, 0 waiting"] {
+            assert!(report.contains(part), "no {part:?}: {report}");
+        }
+    }
+}
+
+#[test]
+fn status_without_a_daemon_tells_what_to_do() {
+    let place = Place::new();
+    place.configure(([127, 0, 0, 1], 9).into(), None);
+    let ended = place.ask(&["status", "--watch"]);
+    assert_eq!(ended.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(said.contains("no ringpost is running here") && said.contains("start the service"), "{said}");
+}
+
+const CLEAR: &str = "\x1b[2J\x1b[H";
+
+fn count(shown: &[u8]) -> usize {
+    String::from_utf8_lossy(shown).matches(CLEAR).count()
+}
