@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread;
 
-use live::{Account, Ami, Caller, Cutter, Exchange, Plan, Trouble, Version, did, secs};
+use live::{Account, Ami, Caller, Cdr, Cutter, Exchange, Plan, Trouble, Version, did, secs};
 
 /// Everything under `dir` whose path holds `part`.
 fn files(dir: &Path, part: &str) -> Vec<PathBuf> {
@@ -369,4 +370,77 @@ live::scenario! {
         assert!(!files(&exchange.voicemail(), &name).is_empty(), "{name}");
         Ok(())
     }
+}
+
+/// `tests/exchange` as a developer types it, in a directory of its own, which ends with the test.
+struct ByHand(PathBuf);
+
+impl ByHand {
+    fn new() -> Self {
+        ByHand(std::env::temp_dir().join(format!("ringpost-by-hand-{}", std::process::id())))
+    }
+
+    fn type_in(&self, line: &str) -> Result<String, Trouble> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../exchange");
+        let output =
+            Command::new(script).args(line.split(' ')).arg("--dir").arg(&self.0).stdin(Stdio::null()).output()?;
+        if !output.status.success() {
+            return Err(Trouble::Script(format!("{line}: {}", String::from_utf8_lossy(&output.stderr))));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Processes that belong to it.
+    fn processes(&self) -> Vec<String> {
+        let mark = format!("RINGPOST_EXCHANGE={}", self.0.display());
+        let environment = |pid: &str| fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = all.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        pids.filter(|pid| String::from_utf8_lossy(&environment(pid)).contains(&mark)).collect()
+    }
+
+    fn is_mounted(&self) -> bool {
+        let place = self.0.display().to_string();
+        fs::read_to_string("/proc/self/mounts").unwrap_or_default().contains(&place)
+    }
+}
+
+impl Drop for ByHand {
+    fn drop(&mut self) {
+        if self.0.exists() {
+            let _ = self.type_in("down");
+        }
+    }
+}
+
+#[test]
+fn a_developer_starts_it_plays_two_calls_and_ends_it() -> Result<(), Box<dyn std::error::Error>> {
+    let exchange = ByHand::new();
+    let said = exchange.type_in("up")?;
+    assert!(said.contains("[pbx]\nhost     = \"127.") && said.contains("username = \"ringpost\""), "{said}");
+    assert_eq!(exchange.processes().len(), 2, "a PBX and a far side");
+    exchange.type_in(&format!("call 79160000001 {} --talk 1", did::direct("101")))?;
+    exchange.type_in("dial 102 79165550001 --talk 1")?;
+    let list = exchange.0.join("pbx/log/cdr-csv/Master.csv");
+    let cdrs = live::wait_until("two calls in the list of the PBX", secs(30.0), || {
+        let cdrs = Cdr::list(&fs::read_to_string(&list).ok()?);
+        (cdrs.len() >= 2).then_some(cdrs)
+    })?;
+    let mut calls: Vec<_> =
+        cdrs.iter().map(|cdr| (cdr.source.as_str(), cdr.destination.as_str(), cdr.disposition.as_str())).collect();
+    calls.sort_unstable();
+    let inbound = ("79160000001", "74951110101", "ANSWERED");
+    assert_eq!(calls, [("102", "79165550001", "ANSWERED"), inbound]);
+    let said = exchange.type_in("status")?;
+    for side in ["pbx: pid ", "far: pid ", "0 active calls"] {
+        assert!(said.contains(side), "no {side:?}: {said}");
+    }
+    assert!(exchange.type_in("up").is_err(), "two exchanges in one place");
+    exchange.type_in("down")?;
+    assert_eq!(exchange.processes(), [""; 0], "left running");
+    assert!(!exchange.is_mounted() && !exchange.0.exists(), "left behind in {}", exchange.0.display());
+    // And again, on what is left of the first.
+    exchange.type_in("up")?;
+    exchange.type_in("down")?;
+    Ok(())
 }
