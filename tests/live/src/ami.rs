@@ -101,7 +101,10 @@ impl Ami {
         socket.set_nodelay(true)?;
         let mut reader = BufReader::new(socket.try_clone()?);
         let mut banner = String::new();
+        // A listener that closes in the very moment of the connection may leave it open with nobody at the other end.
+        socket.set_read_timeout(Some(ANSWER))?;
         (&mut reader).take(LINE_BYTES).read_line(&mut banner)?;
+        socket.set_read_timeout(None)?;
         let shared = Arc::new(Shared::default());
         let sink = Arc::clone(&shared);
         thread::Builder::new().name("ami".into()).spawn(move || read_packets(reader, &sink))?;

@@ -182,6 +182,10 @@ fn take_one(inner: &Arc<Inner>, listener: &TcpListener) {
     if let Ok(()) = join(inner, &client, &server) {
         inner.accepted.fetch_add(1, Ordering::AcqRel);
     }
+    // Cut meanwhile: that did not see these two.
+    if matches!(inner.state(), CUT | GONE) {
+        inner.close_all();
+    }
 }
 
 fn join(inner: &Arc<Inner>, client: &TcpStream, server: &TcpStream) -> io::Result<()> {
