@@ -94,6 +94,8 @@ pub struct Crm {
     pub counters: Counters,
     /// What is wrong with it; empty: nothing.
     pub fault: String,
+    /// What works, or waits, until somebody mends something, each with the remedy.
+    pub notices: Vec<String>,
 }
 
 /// Where the socket is.
@@ -222,10 +224,8 @@ impl fmt::Display for Crm {
         let Counters { delivered, recordings, refused, retries, .. } = self.counters;
         writeln!(f, "{}: {} calls waiting", self.name, self.waiting)?;
         writeln!(f, "         {delivered} delivered, {recordings} recordings, {refused} refused, {retries} repeated")?;
-        match self.fault.as_str() {
-            "" => Ok(()),
-            fault => writeln!(f, "         {fault}"),
-        }
+        let fault = Some(&self.fault).filter(|fault| !fault.is_empty());
+        fault.into_iter().chain(&self.notices).try_for_each(|line| writeln!(f, "         {line}"))
     }
 }
 
@@ -281,6 +281,12 @@ mod tests {
         std::fs::write(&path, "mine").unwrap();
         assert!(runtime.block_on(async { bind(&path) }).is_err(), "another's file is left alone");
         std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn people_read_what_to_mend() {
+        let crm = Crm { fault: "away".into(), notices: vec!["pbx_path is wrong".into()], ..Crm::default() };
+        assert!(crm.to_string().ends_with("         away\n         pbx_path is wrong\n"), "{crm}");
     }
 
     #[test]

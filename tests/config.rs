@@ -33,6 +33,27 @@ impl Surroundings for Host {
     }
 }
 
+/// What the documentation tells an operator to give to ringpost's account is what the account of the test exchange has,
+/// and no more, so that the live tests prove it to be enough.
+#[test]
+fn the_rights_at_the_pbx_are_the_same_wherever_they_are_told() -> Tested {
+    let (read, write) = ("read = system,call,agent,dialplan", "write = system,reporting");
+    for file in ["docs/config.md", "docs/ru/config.md"] {
+        assert!(std::fs::read_to_string(here(file))?.contains(&format!("{read}\n{write}\n")), "{file}");
+    }
+    for file in ["README.md", "README.ru.md"] {
+        let text = std::fs::read_to_string(here(file))?;
+        assert!(text.contains("`system, call, agent, dialplan`") && text.contains("`system, reporting`"), "{file}");
+    }
+    let package = std::fs::read_to_string(here("packaging/ringpost.toml"))?;
+    assert!(package.contains(read) && package.contains(write));
+    let accounts = std::fs::read_to_string(here("tests/asterisk/pbx/manager.conf"))?;
+    let account = accounts.split("\n[").find(|account| account.starts_with("ringpost]")).ok_or("no account")?;
+    let rights: Vec<&str> = account.lines().filter(|l| l.starts_with("read") || l.starts_with("write ")).collect();
+    assert_eq!(rights, [read, write]);
+    Ok(())
+}
+
 fn files(folder: &str, ending: &str) -> io::Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(here(folder))?
         .map(|entry| entry.map(|entry| entry.path()))

@@ -142,6 +142,16 @@ pub trait Port: Send + Sync {
         false
     }
 
+    /// Whether it keeps a single recording of a call, so that a second one would push out the first.
+    fn keeps_one_recording(&self) -> bool {
+        false
+    }
+
+    /// What works but should be mended by somebody, and how; no secrets.
+    fn notice(&self) -> Option<String> {
+        None
+    }
+
     /// The user of an extension, if known.
     fn user_of(&self, extension: &Extension) -> Option<u32>;
 }

@@ -34,12 +34,20 @@ pub struct Seat {
     pub tag: CrmTag,
     schedule: Schedule,
     fault: Repeated,
+    alarm: Repeated,
 }
 
 impl Seat {
     /// A CRM that nothing is due for yet.
     pub fn new(port: Arc<dyn Port>, lanes: Box<dyn LaneDesk>, tag: CrmTag, policy: Policy, seed: u64) -> Self {
-        Self { port, lanes, tag, schedule: Schedule::new(policy, seed), fault: Repeated::default() }
+        Self {
+            port,
+            lanes,
+            tag,
+            schedule: Schedule::new(policy, seed),
+            fault: Repeated::default(),
+            alarm: Repeated::default(),
+        }
     }
 
     /// What is due.
@@ -322,6 +330,7 @@ impl Hub {
             waiting: waiting.into(),
             counters: seat.schedule.counters(),
             fault: seat.schedule.fault().unwrap_or_default().to_owned(),
+            notices: seat.schedule.alarm().map(str::to_owned).into_iter().chain(seat.port.notice()).collect(),
         };
         seats.map(report).collect()
     }
@@ -554,19 +563,15 @@ fn pump_seat(seat: &mut Seat, crm: Crm, journal: &dyn JournalDesk, now: Stamp) {
     }
 }
 
-/// Tells a fault of a CRM once, and its end.
+/// Tells a fault of a CRM, and one of the way to its recordings, once, and its end.
 fn tell_fault(seat: &mut Seat, now: Monotonic) {
     let name = seat.port.name();
-    match seat.schedule.fault() {
-        Some(fault) => {
-            if let Some(line) = seat.fault.fault(fault, now) {
-                log::warn!("{name}: {line}");
-            }
-        }
-        None => {
-            if let Some(line) = seat.fault.well() {
-                log::info!("{name}: {line}");
-            }
+    let tellers = [(&mut seat.fault, seat.schedule.fault()), (&mut seat.alarm, seat.schedule.alarm())];
+    for (teller, fault) in tellers {
+        if let Some(line) = fault.and_then(|fault| teller.fault(fault, now)) {
+            log::warn!("{name}: {line}");
+        } else if let Some(line) = fault.is_none().then(|| teller.well()).flatten() {
+            log::info!("{name}: {line}");
         }
     }
 }

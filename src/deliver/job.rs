@@ -31,14 +31,16 @@ pub enum Job {
         /// Ask the CRM first whether it has it.
         in_doubt: bool,
     },
-    /// Attach one recording of a delivered call.
+    /// Attach the next recording of a delivered call, or the best where the CRM keeps one.
     Attach {
         /// The call.
         record: Arc<CallRecord>,
         /// What the CRM knows of it.
         ticket: Ticket,
-        /// Which of its recordings.
-        index: usize,
+        /// Those of its recordings that are still to be attached, as bits by index.
+        left: u8,
+        /// Whether recordings that are not there yet are worth waiting for when others are.
+        patient: bool,
         /// Ask the CRM first whether it has it.
         in_doubt: bool,
     },
@@ -70,6 +72,19 @@ pub struct Report {
     pub shown: Shown,
     /// The CRM's users should be asked anew before their hour.
     pub refresh: bool,
+    /// The recording that was attached or refused.
+    pub recording: Option<Dealt>,
+    /// Recordings cannot come before somebody mends this.
+    pub alarm: Option<String>,
+}
+
+/// Which recording of a call was dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dealt {
+    /// Its index in the call's list.
+    pub index: usize,
+    /// The CRM keeps no other one beside it.
+    pub alone: bool,
 }
 
 /// What the schedule wants to read from the journal.

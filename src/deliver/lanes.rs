@@ -5,11 +5,13 @@
 //! answers nothing and its work waits in the journal. Bounds: one job per lane on the way in, [`REPORTS`] reports on
 //! the way out.
 
-use super::job::{Job, Report};
+use super::choice::{Pick, Wanted, choose};
+use super::job::{Dealt, Job, Report};
+use crate::call::record::CallRecord;
 use crate::clock;
 use crate::crm::{Lane, Outcome, Port, Shown, Ticket};
 use crate::limits::LANE_STACK_BYTES;
-use crate::recording::{Found, Source};
+use crate::recording::Source;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -90,22 +92,35 @@ impl Worker {
                 let outcome = self.port.deliver(&record, &mut ticket, &mut shown, freshness, in_doubt, clock::now());
                 self.report(outcome, ticket, shown)
             }
-            Job::Attach { record, ticket, index, in_doubt } => {
-                let outcome = match (&self.recordings, record.recordings.get(index)) {
-                    (Some(source), Some(path)) => match source.find(path) {
-                        Found::Ready(file) => self.port.attach(&record, &ticket, &file, in_doubt),
-                        Found::NotYet { after, why } => Outcome::Retry { after: Some(after), why },
-                        Found::Never { why } => Outcome::Refused { why },
-                    },
-                    _ => Outcome::Refused { why: String::from("no source of recordings is configured") },
-                };
-                self.report(outcome, ticket, Shown::default())
+            Job::Attach { record, ticket, left, patient, in_doubt } => {
+                self.attach(&record, ticket, Wanted { left, patient }, in_doubt)
             }
             Job::Refresh => self.report(self.port.refresh(), Ticket::default(), Shown::default()),
         }
     }
 
+    fn attach(&self, record: &CallRecord, ticket: Ticket, wanted: Wanted, in_doubt: bool) -> Report {
+        let Some(source) = &self.recordings else {
+            let outcome = Outcome::Refused { why: String::from("no source of recordings is configured") };
+            return self.report(outcome, ticket, Shown::default());
+        };
+        let alone = self.port.keeps_one_recording();
+        let choice = choose(&record.recordings, wanted, alone, |path| source.find(path));
+        let (outcome, index) = match choice.pick {
+            Pick::Attach { index, file } => (self.port.attach(record, &ticket, &file, in_doubt), Some(index)),
+            Pick::Wait { after, why } => (Outcome::Retry { after: Some(after), why }, None),
+            Pick::Refuse { index, why } => (Outcome::Refused { why }, index),
+        };
+        let dealt = matches!(outcome, Outcome::Done | Outcome::Refused { .. });
+        if let Some(path) = index.and_then(|index| record.recordings.get(index)).filter(|_| dealt) {
+            source.forget(path);
+        }
+        let recording = index.map(|index| Dealt { index, alone });
+        Report { recording, alarm: choice.alarm, ..self.report(outcome, ticket, Shown::default()) }
+    }
+
     fn report(&self, outcome: Outcome, ticket: Ticket, shown: Shown) -> Report {
-        Report { lane: self.lane, outcome, ticket, shown, refresh: self.port.wants_refresh() }
+        let refresh = self.port.wants_refresh();
+        Report { lane: self.lane, outcome, ticket, shown, refresh, recording: None, alarm: None }
     }
 }

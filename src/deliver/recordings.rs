@@ -137,19 +137,18 @@ impl Recordings {
         Some(pending)
     }
 
-    /// The recording in flight is done with: its place and index. The entry leaves the hand after its last one.
-    pub fn advance(&mut self, now: Monotonic) -> Option<(Option<Seq>, usize)> {
-        let at = self.hand.iter().position(|pending| pending.in_flight)?;
-        let pending = self.hand.get_mut(at)?;
-        let done = (pending.seq, pending.index());
+    /// The recording of this index of the call in flight is done with. The entry leaves the hand after its last one.
+    pub fn advance(&mut self, index: usize, now: Monotonic) {
+        let Some(at) = self.hand.iter().position(|pending| pending.in_flight) else { return };
+        let Some(pending) = self.hand.get_mut(at) else { return };
         pending.in_flight = false;
         pending.due = now;
-        pending.left &= pending.left.wrapping_sub(1);
+        pending.left &= !u32::try_from(index).ok().and_then(|index| 1_u8.checked_shl(index)).unwrap_or(u8::MAX);
         if pending.left == 0 {
+            let seq = pending.seq;
             self.hand.remove(at);
-            self.note_settled(done.0);
+            self.note_settled(seq);
         }
-        Some(done)
     }
 
     /// The call in flight gets no more recordings: it leaves the hand.

@@ -19,16 +19,16 @@
 use super::backoff::Backoff;
 use super::calls::{Calls, Fact};
 use super::cards::{Card, Cards};
-use super::job::{Counters, Job, Question, Report};
+use super::job::{Counters, Dealt, Job, Question, Report};
 use super::recordings::{Pending, Recordings};
 use crate::call::live::LiveCall;
-use crate::call::record::{CallId, CallRecord};
+use crate::call::record::{CallId, CallRecord, RecordingPath};
 use crate::clock::{Monotonic, Stamp};
 use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
 use crate::journal::{self, Dating, Mark, Part, Reason, Seq};
 use crate::limits::{
-    AFTER_CRASH, BACKOFF_LONGEST, CALLS_WITHOUT_USERS, CARD_BACKOFF_LONGEST, FRESH_CALL, USERS_PATIENCE, USERS_REFRESH,
-    USERS_REFRESH_RETRY, USERS_REFRESH_WISH,
+    AFTER_CRASH, BACKOFF_LONGEST, CALLS_WITHOUT_USERS, CARD_BACKOFF_LONGEST, FRESH_CALL, RECORDING_OTHERS_WAIT,
+    USERS_PATIENCE, USERS_REFRESH, USERS_REFRESH_RETRY, USERS_REFRESH_WISH,
 };
 use crate::text::bounded;
 use core::time::Duration;
@@ -71,6 +71,8 @@ pub struct Schedule {
     without_users: u32,
     marks: VecDeque<(Seq, Mark)>,
     fault: Option<String>,
+    /// Why recordings cannot come, until one came.
+    alarm: Option<String>,
     counters: Counters,
 }
 
@@ -95,6 +97,7 @@ impl Schedule {
             without_users: 0,
             marks: VecDeque::new(),
             fault: None,
+            alarm: None,
             counters: Counters::default(),
         }
     }
@@ -189,7 +192,7 @@ impl Schedule {
         if now.mono < self.suspended {
             return None;
         }
-        let job = self.card_job(now.mono).or_else(|| self.call_job(now)).or_else(|| self.recording_job(now.mono))?;
+        let job = self.card_job(now.mono).or_else(|| self.call_job(now)).or_else(|| self.recording_job(now))?;
         if let Some(busy) = self.busy.get_mut(job.lane() as usize) {
             *busy = true;
         }
@@ -267,6 +270,11 @@ impl Schedule {
         self.fault.as_deref()
     }
 
+    /// What somebody has to mend before recordings can come; none after one came.
+    pub fn alarm(&self) -> Option<&str> {
+        self.alarm.as_deref()
+    }
+
     /// Whether every call in hand is delivered and no lane is at work.
     pub fn is_idle(&self) -> bool {
         self.calls.is_empty() && !self.busy.contains(&true)
@@ -321,19 +329,20 @@ impl Schedule {
         })
     }
 
-    fn recording_job(&mut self, now: Monotonic) -> Option<Job> {
-        if !self.may_ask(Lane::Recordings, now) || now < self.portal.until() {
+    fn recording_job(&mut self, now: Stamp) -> Option<Job> {
+        if !self.may_ask(Lane::Recordings, now.mono) || now.mono < self.portal.until() {
             return None;
         }
-        if self.refresh.is_some_and(|due| due <= now) {
+        if self.refresh.is_some_and(|due| due <= now.mono) {
             self.refresh = None;
             return Some(Job::Refresh);
         }
-        let pending = self.recordings.take_due(now)?;
+        let pending = self.recordings.take_due(now.mono)?;
         Some(Job::Attach {
             record: Arc::clone(&pending.record),
             ticket: pending.ticket.clone(),
-            index: pending.index(),
+            left: pending.left,
+            patient: age(&pending.record, pending.dating, now) < RECORDING_OTHERS_WAIT,
             in_doubt: pending.in_doubt,
         })
     }
@@ -468,18 +477,33 @@ impl Schedule {
     }
 
     fn recording_reported(&mut self, report: Report, now: Stamp) {
+        if report.alarm.is_some() || report.outcome == Outcome::Done {
+            self.alarm = report.alarm;
+        }
         match report.outcome {
-            Outcome::Done => {
-                self.counters.recordings += 1;
-                if let Some((seq, index)) = self.recordings.advance(now.mono) {
-                    self.mark(seq, Mark::Attached { recording: u8::try_from(index).unwrap_or(u8::MAX) });
-                }
-            }
+            Outcome::Done => self.attached(report.recording, now.mono),
             Outcome::Held { .. } => self.recordings.hold(now.mono),
             Outcome::Refused { why } => self.give_up_recordings(&why),
             Outcome::Retry { after, why } => self.recording_failed(after.unwrap_or_default(), false, &why, now),
             Outcome::InDoubt { after, why } => self.recording_failed(after, true, &why, now),
             Outcome::Suspend { after, why } => self.recording_failed(after, false, &why, now),
+        }
+    }
+
+    fn attached(&mut self, dealt: Option<Dealt>, now: Monotonic) {
+        self.counters.recordings += 1;
+        let Some(pending) = self.recordings.in_flight() else { return };
+        let Dealt { index, alone } = dealt.unwrap_or(Dealt { index: pending.index(), alone: false });
+        let others = alone.then(|| others(&pending.record, index)).flatten();
+        let seq = pending.seq;
+        self.mark(seq, Mark::Attached { recording: u8::try_from(index).unwrap_or(u8::MAX) });
+        match others {
+            Some(why) => {
+                log::info!("{why}");
+                self.recordings.give_up();
+                self.mark(seq, Mark::RecordingsGivenUp { reason: bounded(why.as_bytes()) });
+            }
+            None => self.recordings.advance(index, now),
         }
     }
 
@@ -499,6 +523,16 @@ impl Schedule {
             self.recordings.put_back(now.mono, wish, age, in_doubt);
         }
     }
+}
+
+/// Words about the recordings that gave way to the one that a CRM keeps; none if there were no others.
+fn others(record: &CallRecord, attached: usize) -> Option<String> {
+    let name = |path: &RecordingPath| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let others = record.recordings.iter().enumerate().filter(|(index, _)| *index != attached);
+    let others: Vec<String> = others.map(|(_, path)| name(path)).collect();
+    let kept = record.recordings.get(attached).map(name).unwrap_or_default();
+    let (id, others) = (&record.id, (!others.is_empty()).then(|| others.join(", "))?);
+    Some(format!("call {id}: one recording is kept, the longest: {kept}; left on the PBX: {others}"))
 }
 
 /// Time since the call ended, by the wall clocks of then and now if both were set, else by the monotonic clock.

@@ -10,13 +10,18 @@ use std::io::{self, Read};
 /// What the head of a file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Header {
-    /// WAV or MP3, and as long as it says.
-    Whole,
+    /// WAV or MP3, and as long as it says. Holds the bytes of a second of it, as far as the head tells.
+    Whole(u64),
     /// Empty, or a WAV whose lengths are not written yet.
     Unfinished,
     /// Something else.
     Foreign,
 }
+
+/// Bytes of a second of MP3 as PBXs write it (32 kbit/s), good enough to tell the longer of two recordings.
+const MP3_RATE: u64 = 4000;
+/// Bytes of a second of a WAV that does not say: 8 kHz, 16 bit.
+const WAV_RATE: u64 = 16_000;
 
 /// Reads the head of a file of `bytes` bytes.
 pub(super) fn read(file: &mut impl Read, bytes: u64) -> io::Result<Header> {
@@ -32,8 +37,8 @@ fn judge(head: &[u8], bytes: u64) -> Header {
     match head {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', chunks @ ..] => wav(chunks, bytes),
         [b'R', b'I', b'F', b'F', rest @ ..] if rest.len() < 8 => Header::Unfinished,
-        [b'I', b'D', b'3', ..] => Header::Whole,
-        [0xFF, second, third, ..] if is_mp3_frame(*second, *third) => Header::Whole,
+        [b'I', b'D', b'3', ..] => Header::Whole(MP3_RATE),
+        [0xFF, second, third, ..] if is_mp3_frame(*second, *third) => Header::Whole(MP3_RATE),
         // A file that is made longer before it is written is all zeros at first.
         [0, 0, 0, 0, ..] => Header::Unfinished,
         _ => Header::Foreign,
@@ -52,12 +57,16 @@ fn is_mp3_frame(second: u8, third: u8) -> bool {
 /// Walks the chunks up to `data`, whose length must be there and lie within the file.
 fn wav(mut chunks: &[u8], bytes: u64) -> Header {
     let mut offset: u64 = 12;
+    let mut rate = WAV_RATE;
     while let [a, b, c, d, l0, l1, l2, l3, rest @ ..] = chunks {
         let length = u64::from(u32::from_le_bytes([*l0, *l1, *l2, *l3]));
         offset = offset.saturating_add(8);
         if [a, b, c, d] == [&b'd', &b'a', &b't', &b'a'] {
             let fits = length > 0 && offset.saturating_add(length) <= bytes;
-            return if fits { Header::Whole } else { Header::Unfinished };
+            return if fits { Header::Whole(rate) } else { Header::Unfinished };
+        }
+        if let ([b'f', b'm', b't', b' '], [_, _, _, _, _, _, _, _, r0, r1, r2, r3, ..]) = ([*a, *b, *c, *d], rest) {
+            rate = u64::from(u32::from_le_bytes([*r0, *r1, *r2, *r3]));
         }
         // Chunks are padded to even lengths.
         let padded = length.saturating_add(length % 2);
@@ -88,16 +97,16 @@ pub(super) mod tests {
 
     #[test]
     fn finished_recordings_are_known() {
-        assert_eq!(whole(&wav(320)), Header::Whole);
-        assert_eq!(whole(b"ID3\x04\0\0\0\0\0\0"), Header::Whole);
-        assert_eq!(whole(b"\xff\xfb\x90\x00 and so on"), Header::Whole);
-        assert_eq!(whole(b"\xff\xe3\x18\xc4 and so on"), Header::Whole);
+        assert_eq!(whole(&wav(320)), Header::Whole(16_000));
+        assert_eq!(whole(b"ID3\x04\0\0\0\0\0\0"), Header::Whole(4000));
+        assert_eq!(whole(b"\xff\xfb\x90\x00 and so on"), Header::Whole(4000));
+        assert_eq!(whole(b"\xff\xe3\x18\xc4 and so on"), Header::Whole(4000));
         let mut extra = wav(320);
         extra.extend(b"LIST\x04\0\0\0INFO");
-        assert_eq!(whole(&extra), Header::Whole);
+        assert_eq!(whole(&extra), Header::Whole(16_000));
         let mut chunks = wav(320);
         chunks.splice(36..36, *b"fact\x03\0\0\0abc\0");
-        assert_eq!(whole(&chunks), Header::Whole);
+        assert_eq!(whole(&chunks), Header::Whole(16_000));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) enum Located {
     Here(PathBuf),
     /// Nowhere yet.
     Absent,
+    /// Not under what we are told is the PBX's directory: one of the two is wrong, and the configuration can be mended.
+    Outside,
     /// Where it may not be, or of a kind that nobody takes.
     Refused(&'static str),
     /// The file system will not say.
@@ -36,6 +38,11 @@ impl Tree {
         Self { root, pbx_path }
     }
 
+    /// The PBX's name of the directory.
+    pub(super) fn pbx_path(&self) -> &Path {
+        &self.pbx_path
+    }
+
     /// Our name of the directory.
     pub(super) fn root(&self) -> &Path {
         &self.root
@@ -44,8 +51,9 @@ impl Tree {
     /// Looks for what the PBX calls `name`.
     pub(super) fn locate(&self, name: &str) -> Located {
         let below = match self.below_root(name) {
-            Ok(below) => below,
-            Err(why) => return Located::Refused(why),
+            Below::Root(below) => below,
+            Below::Elsewhere => return Located::Outside,
+            Below::Nothing => return Located::Refused("not the name of a file"),
         };
         let mut converted_only = false;
         for place in places(&below) {
@@ -61,19 +69,19 @@ impl Tree {
 
     /// The part of the name below the root. A name without a directory is below the root as it is; a PBX on this very
     /// host, or a mount at the same place, names the root itself.
-    fn below_root(&self, name: &str) -> Result<PathBuf, &'static str> {
+    fn below_root(&self, name: &str) -> Below {
         let name = Path::new(name);
         let below = if name.is_absolute() {
-            let below = name.strip_prefix(&self.pbx_path).or_else(|_| name.strip_prefix(&self.root));
-            below.map_err(|_| "not under the PBX's directory of recordings (pbx_path)")?
+            name.strip_prefix(&self.pbx_path).or_else(|_| name.strip_prefix(&self.root)).ok()
         } else {
-            name
+            Some(name)
         };
+        let Some(below) = below else { return Below::Elsewhere };
         let plain = below.components().all(|component| matches!(component, Component::Normal(_)));
         let text = below.to_str().unwrap_or_default();
         match plain && !text.is_empty() && !text.contains('\0') {
-            true => Ok(below.to_owned()),
-            false => Err("not the name of a file"),
+            true => Below::Root(below.to_owned()),
+            false => Below::Nothing,
         }
     }
 
@@ -106,6 +114,16 @@ impl Tree {
             Err(error) => Located::Unreadable(error),
         }
     }
+}
+
+/// A name of the PBX, as seen from the root.
+enum Below {
+    /// So it is called there.
+    Root(PathBuf),
+    /// It lies in another directory of the PBX.
+    Elsewhere,
+    /// It names no file, or climbs out of the root.
+    Nothing,
 }
 
 /// Whether there is anything of that name, a dangling link included.
@@ -167,8 +185,8 @@ mod tests {
         assert_eq!(here(&tree, "2026/a.wav"), "a.wav");
         assert_eq!(here(&tree, "/var/spool/asterisk/monitor/2026/b.wav"), "Absent");
         assert_eq!(here(&tree, "/var/spool/asterisk/monitor/2026/a.wav/b.wav"), "Absent");
-        assert!(here(&tree, "/var/spool/asterisk/monitors/a.wav").starts_with("Refused"));
-        assert!(here(&tree, "/etc/passwd").starts_with("Refused"));
+        assert_eq!(here(&tree, "/var/spool/asterisk/monitors/a.wav"), "Outside");
+        assert_eq!(here(&tree, "/etc/passwd"), "Outside");
         let ours = scratch.0.join("root/2026/a.wav");
         assert_eq!(here(&tree, ours.to_str().unwrap_or_default()), "a.wav");
     }

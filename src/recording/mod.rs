@@ -2,7 +2,9 @@
 //!
 //! Stands apart from the CRM because a CRM only wants a finished file. [`Source`] finds it under the configured root
 //! (a mount or a directory of this host), `header` reads its first bytes and `settle` decides whether it has stopped
-//! growing; what is not there yet is asked for again by the schedule, which also gives up. Bounds: one look reads
+//! growing; what is not there yet is asked for again by the schedule, which also gives up. A recording that cannot be
+//! there as things are set up (another directory of the PBX, a mount that is away) raises an alarm and waits too: the
+//! operator can mend that. Bounds: one look reads
 //! [`RECORDING_HEAD_BYTES`](crate::limits::RECORDING_HEAD_BYTES), remembers
 //! [`RECORDINGS_WATCHED`](crate::limits::RECORDINGS_WATCHED) files and never lists a directory. Nothing outside the root
 //! is ever opened. Does not convert: a recording that is neither WAV nor MP3 is refused.
@@ -14,14 +16,14 @@ mod settle;
 use crate::call::record::RecordingPath;
 use crate::clock::{self, Monotonic};
 use crate::config::{RecordingSource, Recordings};
-use crate::limits::RECORDING_BYTES;
+use crate::limits::{RECORDING_BYTES, RECORDING_MISPLACED_WAIT};
 use core::time::Duration;
 use header::Header;
 use locate::{Located, Tree};
 use settle::{Settling, State};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// How long until a file that is not there is looked for again.
 const ABSENT: Duration = Duration::from_secs(5);
@@ -31,13 +33,15 @@ const ABSENT: Duration = Duration::from_secs(5);
 pub struct Source {
     tree: Arc<Tree>,
     seen: Arc<Mutex<Settling>>,
+    /// The first directory outside `pbx_path` that the PBX named: one for all alarms, so that they have one text.
+    stray: Arc<OnceLock<PathBuf>>,
 }
 
 /// The answer to one look for a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// It is complete.
-    Ready(PathBuf),
+    Ready(Ready),
     /// Not there, still growing, or not readable now.
     NotYet {
         /// When another look is worth it.
@@ -45,11 +49,27 @@ pub enum Found {
         /// For `status` and the log.
         why: String,
     },
+    /// It cannot come before somebody mends the configuration or the mount.
+    Misplaced {
+        /// When another look is worth it.
+        after: Duration,
+        /// What, where and the remedy; the same for all recordings that fail in this way.
+        alarm: String,
+    },
     /// It will never be fit.
     Never {
         /// For the log.
         why: String,
     },
+}
+
+/// A complete recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// Where it is.
+    pub file: PathBuf,
+    /// About how long it plays.
+    pub secs: u64,
 }
 
 /// What `doctor` says of a source.
@@ -61,12 +81,23 @@ pub struct Inspection {
     pub text: String,
 }
 
+/// What became of a recording that the PBX named once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// It is there.
+    There,
+    /// It is not there (any more), or not fit.
+    Away,
+    /// It cannot be there: the text says why and the remedy.
+    Outside(String),
+}
+
 impl Source {
     /// The source of `settings`. Nothing is touched yet: a mount may come up later.
     pub fn new(settings: &Recordings) -> Self {
         let RecordingSource::Path(root) = &settings.source;
         let tree = Tree::new(root.clone(), settings.pbx_path.clone());
-        Self { tree: Arc::new(tree), seen: Arc::default() }
+        Self { tree: Arc::new(tree), seen: Arc::default(), stray: Arc::default() }
     }
 
     /// Looks for the recording that the PBX calls `path`. Blocks as long as the file system does.
@@ -77,7 +108,9 @@ impl Source {
     fn find_at(&self, path: &RecordingPath, now: Monotonic) -> Found {
         let file = match self.tree.locate(path) {
             Located::Here(file) => file,
+            Located::Absent if !self.tree.root().is_dir() => return self.misplaced(self.no_root()),
             Located::Absent => return not_yet(ABSENT, format!("{path}: not there yet")),
+            Located::Outside => return self.misplaced(self.outside(path)),
             Located::Refused(why) => return Found::Never { why: format!("{path}: {why}") },
             Located::Unreadable(error) => return not_yet(ABSENT, format!("{path}: {error}")),
         };
@@ -95,12 +128,42 @@ impl Source {
         let wait = seen.observe(path, state, now);
         match (wait, header) {
             (Some(after), _) => not_yet(after, format!("{path}: still growing")),
-            (None, Header::Whole) => {
-                seen.forget(path);
-                Found::Ready(file)
-            }
+            (None, Header::Whole(rate)) => Found::Ready(Ready { file, secs: state.bytes / rate.max(1) }),
             (None, Header::Unfinished) => not_yet(ABSENT, format!("{path}: its header is not final yet")),
             (None, Header::Foreign) => Found::Never { why: format!("{path}: neither WAV nor MP3 inside") },
+        }
+    }
+
+    /// The recording is dealt with: its file need not be watched any more.
+    pub fn forget(&self, path: &RecordingPath) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).forget(path);
+    }
+
+    fn misplaced(&self, alarm: String) -> Found {
+        Found::Misplaced { after: RECORDING_MISPLACED_WAIT, alarm }
+    }
+
+    fn no_root(&self) -> String {
+        format!("recordings: {} is no directory: mount the PBX's recordings there", self.tree.root().display())
+    }
+
+    fn outside(&self, path: &str) -> String {
+        let directory = Path::new(path).parent().unwrap_or(Path::new("/"));
+        let stray = self.stray.get_or_init(|| directory.to_owned());
+        let (known, root) = (self.tree.pbx_path().display(), self.tree.root().display());
+        format!(
+            "recordings: the PBX keeps them in {}, which is not under pbx_path {known}: set pbx_path in [recordings] to the \
+             PBX's own name of what is at {root}",
+            stray.display()
+        )
+    }
+
+    /// Whether the PBX's name of a recording can be a file of ours, and whether it is there now: for `doctor`.
+    pub fn trace(&self, path: &RecordingPath) -> Trace {
+        match self.tree.locate(path) {
+            Located::Here(_) => Trace::There,
+            Located::Outside => Trace::Outside(self.outside(path)),
+            Located::Absent | Located::Refused(_) | Located::Unreadable(_) => Trace::Away,
         }
     }
 
@@ -202,7 +265,37 @@ mod tests {
         scratch.write("2026/11/21/in-18.wav", &header::tests::wav(3200));
         assert!(matches!(source.find_at(&path, at(30)), Found::NotYet { .. }), "it grew since the last look");
         let canonical = file.canonicalize().unwrap_or_default();
-        assert_eq!(source.find_at(&path, at(34)), Found::Ready(canonical));
+        assert_eq!(source.find_at(&path, at(34)), Found::Ready(Ready { file: canonical, secs: 0 }));
+    }
+
+    #[test]
+    fn the_play_time_is_told_by_the_header() {
+        let scratch = Scratch::new("secs");
+        let source = source(&scratch);
+        scratch.write("a.wav", &header::tests::wav(16_000 * 7));
+        for (seconds, ready) in [(0, false), (4, true)] {
+            let found = source.find_at(&bounded(b"a.wav"), at(seconds));
+            assert_eq!(matches!(found, Found::Ready(Ready { secs: 7, .. })), ready, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_recording_outside_waits_with_one_alarm_for_all() {
+        let scratch = Scratch::new("outside");
+        let source = source(&scratch);
+        let find = |path: &[u8]| source.find_at(&bounded(path), at(0));
+        let Found::Misplaced { alarm, .. } = find(b"/data/rec/2026/a.wav") else {
+            panic!("{:?}", find(b"/data/rec/a"))
+        };
+        assert!(alarm.contains("/data/rec/2026") && alarm.contains("pbx_path"), "{alarm}");
+        assert!(matches!(find(b"/data/rec/2027/b.wav"), Found::Misplaced { alarm: again, .. } if again == alarm));
+        assert!(matches!(source.trace(&bounded(b"/data/rec/x.wav")), Trace::Outside(_)));
+        scratch.write("there.wav", b"x");
+        assert_eq!(source.trace(&bounded(b"/var/spool/asterisk/monitor/there.wav")), Trace::There);
+        assert_eq!(source.trace(&bounded(b"/var/spool/asterisk/monitor/gone.wav")), Trace::Away);
+        drop(scratch);
+        let gone = source.find_at(&bounded(b"a.wav"), at(0));
+        assert!(matches!(&gone, Found::Misplaced { alarm, .. } if alarm.contains("mount")), "{gone:?}");
     }
 
     #[test]

@@ -2,8 +2,14 @@
 
 use crate::office::{Office, SECRET, Work, answered};
 use portal::Fault;
+use ringpost::config::{RecordingSource, Recordings};
 use ringpost::crm::{Outcome, Port};
+use ringpost::deliver::job::{Dealt, Job, Report};
+use ringpost::deliver::lanes::Lanes;
+use ringpost::recording::Source;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A directory of its own that goes away again.
 struct Scratch(PathBuf);
@@ -130,6 +136,68 @@ fn a_call_that_is_not_finished_yet_gets_its_recording_later() {
     assert!(matches!(attach(&office, &work, &file, false), Outcome::Retry { .. }));
     office.deliver(&mut work);
     assert_eq!(attach(&office, &work, &file, false), Outcome::Done);
+}
+
+/// A WAV of so many seconds, 8 kHz and 16 bit.
+fn wav(secs: u32) -> Vec<u8> {
+    let data = secs * 16_000;
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + data).to_le_bytes());
+    file.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data");
+    file.extend(data.to_le_bytes());
+    file.extend(sound(data as usize));
+    file
+}
+
+/// Hands one job to the lanes and waits for its report.
+fn run(lanes: &Lanes, reports: &mut tokio::sync::mpsc::Receiver<(usize, Report)>, job: Job) -> Report {
+    assert!(lanes.send(job));
+    reports.blocking_recv().expect("a report").1
+}
+
+#[test]
+fn of_two_recordings_the_longer_is_uploaded_and_the_other_never() {
+    let office = Office::open();
+    let mut work = Work::new(answered("office-1710140185.18", "101", 5_000));
+    for path in ["/var/spool/asterisk/monitor/queue.wav", "/var/spool/asterisk/monitor/2026/talk.wav"] {
+        work.call.recordings.push(ringpost::text::bounded(path.as_bytes())).expect("room");
+    }
+    office.deliver(&mut work);
+    assert_eq!(office.only_call().failed_reason, "recordings queue.wav, talk.wav");
+
+    let scratch = Scratch::new("two");
+    std::fs::create_dir_all(scratch.0.join("2026")).expect("a directory");
+    scratch.file("queue.wav", &wav(2));
+    scratch.file("2026/talk.wav", &wav(9));
+    let source = Source::new(&Recordings {
+        source: RecordingSource::Path(scratch.0.clone()),
+        pbx_path: "/var/spool/asterisk/monitor".into(),
+        give_up_hours: 1,
+    });
+    let Office { portal, bitrix } = office;
+    let (sender, mut reports) = tokio::sync::mpsc::channel(4);
+    let lanes = Lanes::start(0, Arc::new(bitrix), Some(source), &sender).expect("threads");
+    let record = Arc::new(work.call);
+    let job = || Job::Attach {
+        record: record.clone(),
+        ticket: work.ticket.clone(),
+        left: 0b11,
+        patient: true,
+        in_doubt: false,
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let done = loop {
+        let report = run(&lanes, &mut reports, job());
+        match report.outcome {
+            Outcome::Done => break report,
+            Outcome::Retry { after, .. } if Instant::now() < deadline => std::thread::sleep(after.unwrap_or_default()),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(done.recording, Some(Dealt { index: 1, alone: true }));
+    let recordings = portal.recordings();
+    assert_eq!(recordings.len(), 1);
+    assert_eq!(recordings.first().map(|recording| recording.bytes), Some(wav(9).len() as u64));
 }
 
 /// The child of [`memory_does_not_grow_with_the_recording`]: attaches one file and prints its own peak in KiB.

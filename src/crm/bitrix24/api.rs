@@ -27,6 +27,8 @@ use std::sync::{Mutex, PoisonError, RwLock};
 pub(super) struct Api {
     http: Http,
     address: RwLock<Address>,
+    /// Host of the address in the configuration.
+    configured: String,
     gate: Gate,
     resets: Mutex<Vec<(Method, u64), BLOCKED_METHODS>>,
     /// Time allowed for a request about a card, and for any other but an upload.
@@ -36,7 +38,9 @@ pub(super) struct Api {
 impl Api {
     pub(super) fn new(http: Http, address: Address) -> Self {
         let times = (CRM_CARD_TIMEOUT, CRM_REQUEST_TIMEOUT);
-        Self { http, address: RwLock::new(address), gate: Gate::default(), resets: Mutex::default(), times }
+        let configured = address.host().to_owned();
+        let (address, gate) = (RwLock::new(address), Gate::default());
+        Self { http, address, configured, gate, resets: Mutex::default(), times }
     }
 
     pub(super) fn with_times(self, card: Duration, request: Duration) -> Self {
@@ -90,6 +94,12 @@ impl Api {
         self.address().host().to_owned()
     }
 
+    /// What to do about a portal that was renamed: the new name is known to this process only.
+    pub(super) fn renamed(&self) -> Option<String> {
+        let (was, is) = (&self.configured, self.host());
+        (*was != is).then(|| renamed(was, &is))
+    }
+
     fn address(&self) -> Address {
         self.address.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -107,7 +117,7 @@ impl Api {
             let host = location.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '@']).next());
             return Err(Fault::Moved(address.masked(host.unwrap_or("another page"))));
         };
-        log::warn!("{} is now {}: put its new address into webhook", address.host(), moved.host());
+        log::warn!("{}", renamed(&self.configured, moved.host()));
         *self.address.write().unwrap_or_else(PoisonError::into_inner) = moved.clone();
         Ok(moved)
     }
@@ -172,6 +182,11 @@ impl Api {
         let secs = told.or(known).map(|at| at.saturating_sub(now)).filter(|secs| *secs > 0);
         secs.map_or(CRM_METHOD_BLOCK, |secs| Duration::from_secs(secs).min(CRM_METHOD_BLOCK_MAX))
     }
+}
+
+/// The journal knows a portal by its name, so a call that waits for the old one would wait for ever.
+fn renamed(was: &str, is: &str) -> String {
+    format!("{was} is now {is}: once no call waits for it (ringpost status), put the new address into webhook")
 }
 
 impl From<HttpFault> for Fault {

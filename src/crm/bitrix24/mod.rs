@@ -225,6 +225,15 @@ impl Port for Bitrix24 {
         self.users.is_stale()
     }
 
+    /// `attachRecord` replaces what was attached before, and the file that was replaced stays on the portal's drive.
+    fn keeps_one_recording(&self) -> bool {
+        true
+    }
+
+    fn notice(&self) -> Option<String> {
+        self.api.renamed()
+    }
+
     fn user_of(&self, extension: &Extension) -> Option<u32> {
         self.users.of(extension)
     }

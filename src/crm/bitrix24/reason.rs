@@ -1,7 +1,7 @@
 //! FAILED_REASON: the words that the portal shows in a call's details.
 //!
 //! Only what the other fields cannot say: the chain of extensions when there was more than one, transfers, and what was
-//! not seen of the call. Empty for an ordinary call. Bounds: cut at the field's length.
+//! not seen of the call, and the names of its recordings when there is more than the one that the portal keeps. Empty for an ordinary call. Bounds: cut at the field's length.
 
 use super::request::{REASON_CHARS, plain};
 use crate::call::record::{CallRecord, Gaps};
@@ -26,6 +26,10 @@ pub(super) fn of(call: &CallRecord, gone: Option<u32>) -> String {
         }
         let _ = write!(text, " to {}", transfer.to);
         parts.push(text);
+    }
+    if call.recordings.len() > 1 {
+        let names: Vec<&str> = call.recordings.iter().map(|path| path.rsplit('/').next().unwrap_or_default()).collect();
+        parts.push(format!("recordings {}", names.join(", ")));
     }
     if let Some(user) = gone {
         parts.push(format!("user {user} is not active"));
@@ -60,6 +64,15 @@ mod tests {
         call.rang.clear();
         let _ = call.rang.push(Rang { extension: bounded(b"101"), ring_ms: 4000 });
         assert_eq!(of(&call, None), "");
+    }
+
+    #[test]
+    fn a_second_recording_is_at_least_named() {
+        let mut call = super::super::tests::record(Direction::Inbound);
+        for path in ["/var/spool/asterisk/monitor/2026/11/21/q-1.wav", "out-1.wav"] {
+            let _ = call.recordings.push(bounded(path.as_bytes()));
+        }
+        assert_eq!(of(&call, None), "recordings q-1.wav, out-1.wav");
     }
 
     #[test]

@@ -325,7 +325,15 @@ impl Office {
     fn work(&mut self, job: Job) -> Report {
         let lane = job.lane();
         let down = || Outcome::Retry { after: None, why: "the portal is down".into() };
-        let report = |outcome, ticket, shown| Report { lane, outcome, ticket, shown, refresh: false };
+        let report = |outcome, ticket, shown| Report {
+            lane,
+            outcome,
+            ticket,
+            shown,
+            refresh: false,
+            recording: None,
+            alarm: None,
+        };
         match job {
             Job::Refresh => report(Outcome::Done, Ticket::default(), Shown::default()),
             Job::Announce { ticket, shown, .. } | Job::Deliver { ticket, shown, .. } if self.portal_is_down => {

@@ -58,7 +58,15 @@ pub(super) fn record(id: &str, ended: Stamp, recordings: &[&str]) -> CallRecord 
 }
 
 pub(super) fn report(lane: Lane, outcome: Outcome) -> Report {
-    Report { lane, outcome, ticket: Ticket::default(), shown: Shown::default(), refresh: false }
+    Report {
+        lane,
+        outcome,
+        ticket: Ticket::default(),
+        shown: Shown::default(),
+        refresh: false,
+        recording: None,
+        alarm: None,
+    }
 }
 
 fn registered() -> Ticket {
@@ -494,4 +502,56 @@ fn a_wrong_user_in_every_call_does_not_have_the_users_read_for_every_call() {
     }
     assert_eq!(schedule.counters().delivered, 600);
     assert!((1..=2).contains(&refreshes), "{refreshes} readings in ten minutes");
+}
+
+#[test]
+fn of_several_recordings_the_one_that_is_kept_goes_and_the_others_are_told() {
+    let mut schedule = schedule();
+    let call = Arc::new(record("o-1", at(1), &["/a.wav", "/2026/b.wav"]));
+    schedule.appended(Some(Seq(100)), call, Ticket::default());
+    schedule.poll_job(at(1)).unwrap();
+    schedule.report(report(Lane::Calls, Outcome::Done), at(1));
+    schedule.poll_mark().unwrap();
+    let job = schedule.poll_job(at(1));
+    assert!(matches!(job, Some(Job::Attach { left: 0b11, patient: true, .. })), "{job:?}");
+    schedule.report(report(Lane::Recordings, retry()), at(2));
+    let job = schedule.poll_job(at(700));
+    assert!(matches!(job, Some(Job::Attach { left: 0b11, patient: false, .. })), "{job:?}");
+    let dealt = Report { recording: Some(Dealt { index: 1, alone: true }), ..report(Lane::Recordings, Outcome::Done) };
+    schedule.report(dealt, at(701));
+    assert_eq!(schedule.poll_mark(), Some((Seq(100), Mark::Attached { recording: 1 })));
+    let Some((Seq(100), Mark::RecordingsGivenUp { reason })) = schedule.poll_mark() else { panic!("open for ever") };
+    assert!(reason.contains("b.wav") && reason.contains("a.wav"), "{reason}");
+    assert!(schedule.poll_job(at(5000)).is_none_or(|job| matches!(job, Job::Refresh)), "a second would push it out");
+    assert_eq!((schedule.counters().recordings, schedule.counters().recordings_given_up), (1, 0));
+}
+
+#[test]
+fn recordings_that_cannot_come_raise_an_alarm_and_wait_until_it_is_mended() {
+    let mut schedule = schedule();
+    schedule.appended(Some(Seq(100)), Arc::new(record("o-1", at(1), &["/x/a.wav"])), Ticket::default());
+    schedule.poll_job(at(1)).unwrap();
+    schedule.report(report(Lane::Calls, Outcome::Done), at(1));
+    schedule.poll_mark().unwrap();
+    let misplaced = || Outcome::Retry { after: Some(Duration::from_secs(600)), why: "pbx_path is wrong".into() };
+    let alarmed = || Report { alarm: Some("pbx_path is wrong".into()), ..report(Lane::Recordings, misplaced()) };
+    let mut looks = 0;
+    for second in 1..80_000 {
+        match schedule.poll_job(at(second)) {
+            Some(Job::Attach { .. }) => {
+                looks += 1;
+                schedule.report(alarmed(), at(second));
+            }
+            Some(Job::Refresh) => schedule.report(report(Lane::Recordings, Outcome::Done), at(second)),
+            _ => {}
+        }
+        assert_eq!(schedule.poll_mark(), None, "nothing is given up before its time");
+    }
+    assert!((50..200).contains(&looks), "{looks} looks in 22 hours");
+    assert_eq!((schedule.alarm(), schedule.fault()), (Some("pbx_path is wrong"), None));
+    assert!((80_000..82_000).any(|second| matches!(schedule.poll_job(at(second)), Some(Job::Attach { .. }))));
+    let dealt = Report { recording: Some(Dealt { index: 0, alone: true }), ..report(Lane::Recordings, Outcome::Done) };
+    schedule.report(dealt, at(82_000));
+    assert_eq!(schedule.alarm(), None);
+    assert_eq!(schedule.poll_mark(), Some((Seq(100), Mark::Attached { recording: 0 })));
 }
