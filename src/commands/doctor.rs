@@ -1,22 +1,27 @@
 //! `ringpost doctor`: tries everything around, one line each, with the remedy. Changes nothing anywhere.
 
+use super::places::{Ground, Obstacle, probe};
 use super::session::session;
 use super::{Exit, complain, configured, print};
 use crate::ami::link::{Lack, Output};
+use crate::boot::BootId;
 use crate::call::tracker::{Tracker, TrackerConfig};
 use crate::clock;
-use crate::config::{Config, CrmKind};
+use crate::config::{Config, CrmKind, Recordings};
 use crate::crm::bitrix24::{Bitrix24, Check, Verdict};
 use crate::daemon::tell_tracker;
-use crate::journal::JournalError;
 use crate::journal::storage::{FileStorage, Medium};
 use crate::journal::thread::FILE_NAME;
-use crate::limits::DOCTOR_PBX_TIMEOUT;
+use crate::journal::{HistoryItem, Ring, Seq, Settings};
+use crate::limits::{DOCTOR_PBX_TIMEOUT, JOURNAL_WINDOW};
 use crate::log::{Way, install, masked};
-use crate::recording::Source;
+use crate::recording::{Source, Trace};
 use crate::status;
 use core::ops::ControlFlow;
 use std::path::Path;
+
+/// The file of calls in progress.
+const MIRROR_FILE: &str = "calls";
 
 /// Tries the PBX, the CRMs, the recordings, the clock and the flash.
 pub(super) fn doctor(file: &Path) -> Exit {
@@ -47,12 +52,7 @@ pub(super) fn doctor(file: &Path) -> Exit {
         }
     }
     if let Some(recordings) = &config.recordings {
-        let inspection = Source::new(recordings).inspect();
-        tell(vec![if inspection.usable {
-            good("recordings", inspection.text)
-        } else {
-            bad("recordings", inspection.text)
-        }]);
+        tell(vec![recordings_check(&config, recordings)]);
     }
     tell(vec![journal_check(&config), state_check(&config)]);
     if worst == Verdict::Bad {
@@ -128,48 +128,94 @@ fn pbx_checks(config: &Config) -> Vec<Check> {
     checks
 }
 
-/// Whether calls can be kept.
+/// Whether calls can be kept. Nothing is made: the service does that, under its own user.
 fn journal_check(config: &Config) -> Check {
     let directory = &config.journal.path;
     let path = directory.join(FILE_NAME);
-    if status::ask(&status::socket_path(&config.run.state_dir)).is_ok_and(|report| report.journal.fault.is_empty()) {
-        return medium_check(&path, "kept by the running ringpost");
+    if is_running(config, |report| report.journal.fault.is_empty()) {
+        return medium_check(&path, &format!("{} kept by the running ringpost", path.display()));
     }
-    if let Err(error) = std::fs::create_dir_all(directory) {
-        return bad(
-            "journal",
-            format!("{} cannot be made ({error}): name another [journal] path", directory.display()),
-        );
-    }
-    match FileStorage::open(&path, config.journal.size_kib) {
-        Ok(_) => medium_check(&path, "can be written"),
-        Err(JournalError::Locked) => medium_check(&path, "held by a running ringpost"),
-        Err(error) => bad("journal", format!("{}: {error}: make room, or name another [journal] path", path.display())),
+    match probe(directory, FILE_NAME, u64::from(config.journal.size_kib) * 1024) {
+        Ok(Ground { is_there: true, nearest }) => medium_check(&nearest, &format!("{} can be written", path.display())),
+        Ok(Ground { nearest, .. }) => medium_check(
+            &nearest,
+            &format!("{} is not there yet; it can be made in {}", directory.display(), nearest.display()),
+        ),
+        Err(obstacle @ Obstacle::RootOwned { .. }) => warning("journal", obstacle.to_string()),
+        Err(obstacle) => bad("journal", format!("{obstacle} ([journal] path)")),
     }
 }
 
-fn medium_check(path: &Path, how: &str) -> Check {
-    match FileStorage::open_read_only(path).map(|storage| storage.medium()) {
+fn is_running(config: &Config, well: impl Fn(&status::Report) -> bool) -> bool {
+    status::ask(&status::socket_path(&config.run.state_dir)).is_ok_and(|report| well(&report))
+}
+
+fn medium_check(place: &Path, found: &str) -> Check {
+    match FileStorage::open_read_only(place).map(|storage| storage.medium()) {
         Ok(Medium::Memory) => warning(
             "journal",
-            format!("{} lies in RAM: waiting calls do not outlive the power; put it on flash", path.display()),
+            format!("{found}, but lies in RAM: waiting calls do not outlive the power; put it on flash"),
         ),
-        _ => good("journal", format!("{} {how}", path.display())),
+        _ => good("journal", found.to_owned()),
     }
 }
 
 /// Whether calls in progress can outlive a restart of ringpost.
 fn state_check(config: &Config) -> Check {
     let directory = &config.run.state_dir;
-    let probe = directory.join("probe");
-    let tried = std::fs::create_dir_all(directory)
-        .and_then(|()| std::fs::write(&probe, b""))
-        .and_then(|()| std::fs::remove_file(&probe));
-    match tried {
-        Ok(()) => good("state", format!("{} can be written", directory.display())),
-        Err(error) => warning(
+    if is_running(config, |report| report.mirror) {
+        return good("state", format!("{} kept by the running ringpost", directory.display()));
+    }
+    match probe(directory, MIRROR_FILE, 0) {
+        Ok(Ground { is_there: true, .. }) => good("state", format!("{} can be written", directory.display())),
+        Ok(Ground { nearest, .. }) => {
+            good("state", format!("{} is not there yet; it can be made in {}", directory.display(), nearest.display()))
+        }
+        Err(obstacle) => warning(
             "state",
-            format!("{} ({error}): calls in progress do not outlive a restart of ringpost", directory.display()),
+            format!("{obstacle} ([run] state_dir); until then calls in progress do not outlive a restart of ringpost"),
         ),
     }
+}
+
+/// Whether recordings can be found: the directory, and whether the PBX's names of recordings lead into it, as far as
+/// the calls of the journal tell.
+fn recordings_check(config: &Config, recordings: &Recordings) -> Check {
+    let source = Source::new(recordings);
+    let inspection = source.inspect();
+    if !inspection.usable {
+        return bad("recordings", inspection.text);
+    }
+    let (mut there, mut away, mut outside) = (0_u32, None, None);
+    for path in recorded(config).iter().flat_map(|item| &item.call.recordings) {
+        match source.trace(path) {
+            Trace::There => there += 1,
+            Trace::Away => away = away.or_else(|| Some(path.clone())),
+            Trace::Outside(alarm) => outside = outside.or(Some(alarm)),
+        }
+    }
+    let found = inspection.text;
+    match (there, away, outside) {
+        (0, _, Some(alarm)) => bad("recordings", alarm),
+        (_, _, Some(alarm)) => warning("recordings", alarm),
+        (0, None, None) => {
+            let pbx_path = recordings.pbx_path.display();
+            good(
+                "recordings",
+                format!("{found}; whether it is the PBX's {pbx_path} shows with the first recorded call"),
+            )
+        }
+        (0, Some(example), None) => warning(
+            "recordings",
+            format!("{found}, but has none of the latest calls, such as {example}: is the right directory mounted?"),
+        ),
+        _ => good("recordings", format!("{found} and has those of the latest calls")),
+    }
+}
+
+/// The latest calls of the journal; none if it cannot be read.
+fn recorded(config: &Config) -> Vec<HistoryItem> {
+    let Ok(storage) = FileStorage::open_read_only(&config.journal.path.join(FILE_NAME)) else { return Vec::new() };
+    let settings = Settings { boot: BootId::current(), crms: <_>::default(), when_full: config.journal.when_full };
+    Ring::open(storage, settings).0.history(Seq(u64::MAX), JOURNAL_WINDOW)
 }

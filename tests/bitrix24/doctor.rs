@@ -1,6 +1,6 @@
 //! What `doctor` finds out, and that it changes nothing.
 
-use crate::office::{Office, SECRET};
+use crate::office::{Office, SECRET, Work, missed};
 use portal::PortalConfig;
 use ringpost::crm::bitrix24::{Check, Verdict};
 
@@ -23,7 +23,7 @@ fn a_healthy_portal_is_good_throughout_and_untouched() {
     let (office, checks) = examine(|_| ());
     assert!(checks.iter().all(|check| check.verdict == Verdict::Good), "{checks:?}");
     let names: Vec<_> = checks.iter().map(|check| check.name).collect();
-    assert_eq!(names, ["portal", "webhook", "scopes", "telephony", "lines", "statistics", "users"]);
+    assert_eq!(names, ["portal", "webhook", "scopes", "telephony", "lines", "statistics", "identity", "users"]);
     assert!(office.portal.calls().is_empty() && office.portal.live_calls().is_empty());
 }
 
@@ -43,6 +43,22 @@ fn each_fault_has_its_own_line_and_remedy() {
     let (_, checks) = examine(|portal| portal.webhook_secret = "another".to_owned());
     assert_eq!(verdict(&checks, "webhook"), Verdict::Bad);
     assert_eq!(checks.len(), 1, "the rest means nothing: {checks:?}");
+}
+
+#[test]
+fn a_portal_that_cannot_find_calls_again_is_told_and_no_call_is_made_to_find_out() {
+    let office = Office::open();
+    let text = |office: &Office| {
+        let checks = office.bitrix.doctor();
+        let check = checks.into_iter().find(|check| check.name == "identity").expect("a line");
+        (check.verdict, check.text)
+    };
+    assert!(text(&office).1.contains("no calls yet"));
+    office.deliver(&mut Work::new(missed("office-1.1")));
+    assert_eq!(text(&office), (Verdict::Good, "calls are found by EXTERNAL_CALL_ID".to_owned()));
+    office.portal.reconfigure(|portal| portal.knows_external_ids = false);
+    assert_eq!(text(&office).0, Verdict::Bad);
+    assert_eq!((office.portal.calls().len(), office.portal.live_calls().len()), (1, 0));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! clock, credential, scopes, methods, rights, users. Stops at the first answer without which the rest means nothing.
 
 use super::answer::{Availability, List, Object, Scalar, Statistic, User};
+use super::delivery::Looked;
 use super::fault::{Fault, Kind};
 use super::{Bitrix24, method};
 use crate::clock;
@@ -51,7 +52,9 @@ impl Bitrix24 {
             self.check_scopes(&mut checks);
             self.check_register(&mut checks);
             self.check_webhook(&mut checks);
-            self.check_statistics(&mut checks);
+            if self.check_statistics(&mut checks) {
+                self.check_identity(&mut checks);
+            }
             self.check_users(&mut checks);
         }
         checks
@@ -132,7 +135,7 @@ impl Bitrix24 {
         });
     }
 
-    fn check_statistics(&self, checks: &mut Vec<Check>) {
+    fn check_statistics(&self, checks: &mut Vec<Check>) -> bool {
         let params = json!({ "FILTER": { "ID": 0 } });
         checks.push(match self.ask::<List<Object<Statistic>>>(method::STATISTICS, &params) {
             Ok(_) => good("statistics", "may be read, so that no call is posted twice after a fault".to_owned()),
@@ -143,6 +146,32 @@ impl Bitrix24 {
                     .to_owned(),
             ),
             Err(fault) => bad("statistics", self.told(fault, method::STATISTICS)),
+        });
+        checks.last().is_some_and(|check| check.verdict == Verdict::Good)
+    }
+
+    /// Whether a call can be found again by our identity of it. A portal that does not keep EXTERNAL_CALL_ID drops the
+    /// key and answers with its whole history; one without any history says nothing either way, and to make a call for
+    /// the sake of the question would leave it in the customer's CRM.
+    fn check_identity(&self, checks: &mut Vec<Check>) {
+        let nobodys = format!("ringpost-doctor-{:016x}", fastrand::u64(..));
+        let looked = self.statistic(Lane::Calls, "EXTERNAL_CALL_ID", &nobodys);
+        let all = json!({ "FILTER": { ">ID": 0 }, "SORT": "ID", "ORDER": "DESC", "start": -1 });
+        checks.push(match looked {
+            Ok(Looked::Ignored) => bad(
+                "identity",
+                "this portal does not keep EXTERNAL_CALL_ID: after a lost answer a call stays in doubt: update the portal"
+                    .to_owned(),
+            ),
+            Ok(_) => match self.ask::<List<Object<Statistic>>>(method::STATISTICS, &all) {
+                Ok(rows) if rows.0.is_empty() => good(
+                    "identity",
+                    "the portal has no calls yet: whether it finds them by EXTERNAL_CALL_ID shows with the first".to_owned(),
+                ),
+                Ok(_) => good("identity", "calls are found by EXTERNAL_CALL_ID".to_owned()),
+                Err(fault) => warning("identity", self.told(fault, method::STATISTICS)),
+            },
+            Err(fault) => warning("identity", self.told(fault, method::STATISTICS)),
         });
     }
 

@@ -1,0 +1,139 @@
+//! `ringpost doctor` as an operator runs it, often as root and before the service ever ran: it makes nothing, and what it
+//! finds on this host it tells with the remedy.
+#![allow(clippy::expect_used, clippy::indexing_slicing)] // a test may panic
+
+mod journal_model;
+
+use journal_model::{at, entry, settings, usual_call};
+use ringpost::journal::Ring;
+use ringpost::journal::storage::FileStorage;
+use ringpost::journal::thread::FILE_NAME;
+use ringpost::text::bounded;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A directory that goes with its test.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("ringpost-doctor-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir_all(&directory).expect("a directory for the test");
+        Self(directory)
+    }
+
+    /// What doctor says line by line, of a configuration whose PBX and portal are ports where nobody listens.
+    fn doctor(&self, more: &str) -> Vec<String> {
+        let here = self.0.display();
+        let text = format!(
+            "[pbx]\nname = \"office\"\nhost = \"127.0.0.1\"\nport = 9\nusername = \"u\"\nsecret = \"s3cret\"\n\
+             [journal]\npath = \"{here}/etc/journal\"\n[run]\nstate_dir = \"{here}/run/ringpost\"\n{more}\n\
+             [[crm]]\nkind = \"bitrix24\"\ndefault_user = 1\nwebhook = \"https://127.0.0.1:9/rest/1/s3cr3t/\"\n"
+        );
+        let config = self.0.join("ringpost.toml");
+        fs::write(&config, text).expect("the configuration is written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        let output = command.arg("-c").arg(&config).arg("doctor").stdin(Stdio::null()).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "the PBX is away: {output:?}");
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    }
+
+    /// A journal with one call whose recording the PBX called so.
+    fn journal_with(&self, recording: &str) {
+        let directory = self.0.join("etc/journal");
+        fs::create_dir_all(&directory).expect("a directory");
+        let storage = FileStorage::open(&directory.join(FILE_NAME), 64).expect("a file");
+        let mut ring = Ring::open(storage, settings(1)).0;
+        let mut call = usual_call(1);
+        call.recordings = [bounded(recording.as_bytes())].into_iter().collect();
+        ring.append(&entry(call, 1), at(1)).expect("room");
+        ring.sync().expect("synced");
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        fn below(directory: &Path, found: &mut Vec<PathBuf>) {
+            for entry in fs::read_dir(directory).expect("readable").flatten() {
+                found.push(entry.path());
+                if entry.path().is_dir() {
+                    below(&entry.path(), found);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        below(&self.0, &mut found);
+        found.sort();
+        found
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn line<'a>(lines: &'a [String], verdict: &str, name: &str) -> &'a str {
+    let found = lines.iter().find(|line| {
+        let mut words = line.split_whitespace();
+        (words.next(), words.next()) == (Some(verdict), Some(name))
+    });
+    found.unwrap_or_else(|| panic!("no line {verdict} {name} in {lines:#?}"))
+}
+
+#[test]
+fn nothing_is_made_for_root_to_own() {
+    let place = Place::new("nothing");
+    let lines = place.doctor("");
+    let journal = lines.iter().find(|line| line.contains("journal")).expect("a line of the journal");
+    assert!(!journal.starts_with("FAIL") && journal.contains("not there yet"), "{journal}");
+    assert!(line(&lines, "ok", "state").contains("not there yet"));
+    assert_eq!(place.files(), [place.0.join("ringpost.toml")]);
+}
+
+#[test]
+fn a_journal_that_is_there_is_looked_at_and_left_as_it_was() {
+    let place = Place::new("there");
+    place.journal_with("/var/spool/asterisk/monitor/a.wav");
+    let file = place.0.join("etc/journal").join(FILE_NAME);
+    let before = fs::read(&file).expect("a journal");
+    let lines = place.doctor("");
+    assert!(
+        lines.iter().any(|line| line.contains("ring can be written")),
+        "{lines:?}"
+    );
+    assert_eq!(fs::read(&file).expect("a journal"), before);
+}
+
+#[test]
+fn what_is_in_the_way_is_told() {
+    let place = Place::new("way");
+    fs::write(place.0.join("etc"), "a file").expect("written");
+    fs::write(place.0.join("run"), "a file").expect("written");
+    let lines = place.doctor("");
+    assert!(line(&lines, "FAIL", "journal").contains("is no directory"));
+    assert!(line(&lines, "warn", "state").contains("is no directory"));
+}
+
+#[test]
+fn the_names_of_recordings_are_held_against_what_is_mounted() {
+    let place = Place::new("recordings");
+    let root = place.0.join("monitor");
+    let table = format!("[recordings]\nsource = \"path:{}\"\n", root.display());
+    assert!(line(&place.doctor(&table), "FAIL", "recordings").contains("mount it"));
+
+    fs::create_dir_all(root.join("2026")).expect("a directory");
+    assert!(line(&place.doctor(&table), "ok", "recordings").contains("first recorded call"));
+
+    place.journal_with("/data/monitor/2026/a.wav");
+    let told = line(&place.doctor(&table), "FAIL", "recordings").to_owned();
+    assert!(told.contains("/data/monitor/2026") && told.contains("set pbx_path"), "{told}");
+
+    let table = format!("{table}pbx_path = \"/data/monitor\"\n");
+    let told = line(&place.doctor(&table), "warn", "recordings").to_owned();
+    assert!(told.contains("a.wav"), "{told}");
+
+    fs::write(root.join("2026/a.wav"), "x").expect("written");
+    line(&place.doctor(&table), "ok", "recordings");
+}
