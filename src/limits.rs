@@ -219,8 +219,6 @@ pub const RECORDING_HEAD_BYTES: u64 = 4096;
 pub const RECORDING_SETTLE: Duration = Duration::from_secs(3);
 /// Recordings watched at once until they stand still. At the cap the one not looked at for longest starts anew.
 pub const RECORDINGS_WATCHED: usize = 64;
-/// A recording that cannot come before somebody mends the configuration or the mount is looked for again after this.
-pub const RECORDING_MISPLACED_WAIT: Duration = Duration::from_secs(10 * 60);
 /// Where a CRM keeps one recording of a call and a call has several, the longest is wanted: so long after the end of
 /// the call the others are waited for, then it is chosen among those that are there.
 pub const RECORDING_OTHERS_WAIT: Duration = Duration::from_secs(10 * 60);

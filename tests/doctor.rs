@@ -99,10 +99,7 @@ fn a_journal_that_is_there_is_looked_at_and_left_as_it_was() {
     let file = place.0.join("etc/journal").join(FILE_NAME);
     let before = fs::read(&file).expect("a journal");
     let lines = place.doctor("");
-    assert!(
-        lines.iter().any(|line| line.contains("ring can be written")),
-        "{lines:?}"
-    );
+    assert!(lines.iter().any(|line| line.contains("ring can be written")), "{lines:?}");
     assert_eq!(fs::read(&file).expect("a journal"), before);
 }
 

@@ -16,7 +16,7 @@ mod settle;
 use crate::call::record::RecordingPath;
 use crate::clock::{self, Monotonic};
 use crate::config::{RecordingSource, Recordings};
-use crate::limits::{RECORDING_BYTES, RECORDING_MISPLACED_WAIT};
+use crate::limits::RECORDING_BYTES;
 use core::time::Duration;
 use header::Header;
 use locate::{Located, Tree};
@@ -25,7 +25,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// How long until a file that is not there is looked for again.
+/// How long until a file that is not there is looked for again, at first; the schedule makes it longer with its age.
 const ABSENT: Duration = Duration::from_secs(5);
 
 /// Where recordings come from. Clones share what they have seen.
@@ -140,7 +140,7 @@ impl Source {
     }
 
     fn misplaced(&self, alarm: String) -> Found {
-        Found::Misplaced { after: RECORDING_MISPLACED_WAIT, alarm }
+        Found::Misplaced { after: ABSENT, alarm }
     }
 
     fn no_root(&self) -> String {

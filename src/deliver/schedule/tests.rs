@@ -533,7 +533,7 @@ fn recordings_that_cannot_come_raise_an_alarm_and_wait_until_it_is_mended() {
     schedule.poll_job(at(1)).unwrap();
     schedule.report(report(Lane::Calls, Outcome::Done), at(1));
     schedule.poll_mark().unwrap();
-    let misplaced = || Outcome::Retry { after: Some(Duration::from_secs(600)), why: "pbx_path is wrong".into() };
+    let misplaced = || Outcome::Retry { after: Some(Duration::from_secs(5)), why: "pbx_path is wrong".into() };
     let alarmed = || Report { alarm: Some("pbx_path is wrong".into()), ..report(Lane::Recordings, misplaced()) };
     let mut looks = 0;
     for second in 1..80_000 {
@@ -554,4 +554,49 @@ fn recordings_that_cannot_come_raise_an_alarm_and_wait_until_it_is_mended() {
     schedule.report(dealt, at(82_000));
     assert_eq!(schedule.alarm(), None);
     assert_eq!(schedule.poll_mark(), Some((Seq(100), Mark::Attached { recording: 0 })));
+}
+
+#[test]
+fn many_recordings_that_cannot_come_are_given_up_in_their_time_and_hold_up_no_other() {
+    let mut schedule = schedule();
+    for n in 0..40 {
+        schedule.appended(
+            Some(Seq(1 + n)),
+            Arc::new(record(&format!("o-{n}"), at(1), &["/x/a.wav"])),
+            Ticket::default(),
+        );
+        assert!(matches!(schedule.poll_job(at(1)), Some(Job::Deliver { .. })));
+        schedule.report(report(Lane::Calls, Outcome::Done), at(1));
+        schedule.poll_mark().unwrap();
+    }
+    let mut left: std::collections::BTreeSet<u64> = (1..=40).collect();
+    let mut now = 2;
+    while !left.is_empty() && now < 200_000 {
+        while let Some(question) = schedule.question(at(now).mono) {
+            let rest = left.iter().filter(|seq| question.part == Part::Recordings && Seq(**seq) > question.after);
+            let entries = rest.take(question.max).map(|seq| journal::Pending {
+                call: Box::new(record(&format!("o-{}", seq - 1), at(1), &["/x/a.wav"])),
+                recordings_left: 1,
+                ..pending(*seq, false)
+            });
+            schedule.loaded(question.part, entries.collect(), at(now).mono);
+            if question.part == Part::Call {
+                break;
+            }
+        }
+        match schedule.poll_job(at(now)) {
+            Some(Job::Refresh) => schedule.report(report(Lane::Recordings, Outcome::Done), at(now)),
+            Some(Job::Attach { .. }) => {
+                let misplaced = Outcome::Retry { after: Some(Duration::from_secs(5)), why: "pbx_path".into() };
+                schedule.report(report(Lane::Recordings, misplaced), at(now));
+            }
+            _ => now += 5,
+        }
+        while let Some((seq, mark)) = schedule.poll_mark() {
+            assert!(matches!(mark, Mark::RecordingsGivenUp { .. }) && now > 86_400, "{mark:?} after {now} s");
+            left.remove(&seq.0);
+        }
+    }
+    assert!(left.is_empty(), "{left:?} wait for ever");
+    assert!(now < 100_000, "the last was given up after {now} s");
 }
