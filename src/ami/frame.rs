@@ -160,6 +160,8 @@ const END_OF_OUTPUT: &[u8] = b"--END COMMAND--";
 const END_OF_SMS: &[u8] = b"--END SMS EVENT--";
 /// Old servers glue the end mark to a last line without LF. In longer lines it is not looked for.
 const END_MARK_LINE: usize = 1024;
+/// Bytes that are searched for LF at a step: one for each bit of a word.
+const BLOCK: usize = 64;
 /// Less room than this is not worth a read.
 const LEAST_ROOM: usize = 2 * 1024;
 
@@ -304,7 +306,7 @@ impl Framer {
     }
 
     /// Notes the ends of plain header lines and stops at the first LF that needs a closer look. This is where the time
-    /// goes: eight bytes at a step, because lines are short and a call per line costs more than the search.
+    /// goes: a block at a step, because lines are short and a search per line costs more than the lines.
     fn next_notable_lf(&mut self) -> Option<usize> {
         let bytes = self.buffer.get(..self.end)?;
         // With less than the longest line in the buffer no cap on bytes can be met.
@@ -312,31 +314,29 @@ impl Framer {
             && !self.line_is_cut
             && !self.packet_is_cut
             && self.end - self.start <= AMI_LINE_BYTES;
-        let (mut at, mut line, mut count) = (self.scan, self.line, self.count);
-        let (words, tail) = bytes.get(at..)?.as_chunks();
-        let mut tail = Some(tail); // up to seven bytes, after the words
-        let mut words = words.iter();
-        let notable = 'search: loop {
-            let mut hits = match words.next() {
-                Some(word) => lf_bits(u64::from_le_bytes(*word)),
-                None => match tail.take() {
-                    Some(rest) => lf_bits(last_word(rest)),
-                    None => break None,
-                },
-            };
-            while hits != 0 {
-                let lf = at + (hits.trailing_zeros() / 8) as usize;
-                let is_plain_line = is_plain && bytes.get(line).is_some_and(|first| begins_plain_line(*first));
+        if !is_plain {
+            return memchr::memchr(b'\n', bytes.get(self.scan..)?).map(|at| self.scan + at);
+        }
+        let (mut line, mut count) = (self.line, self.count);
+        let (blocks, tail) = bytes.get(self.scan..)?.as_chunks();
+        let mut at = self.scan;
+        let mut note = |mut line_feeds: u64| {
+            while line_feeds != 0 {
+                let lf = at + line_feeds.trailing_zeros() as usize;
+                let first = bytes.get(line).copied().unwrap_or_default();
                 match self.ends.get_mut(count) {
-                    Some(end) if is_plain_line => *end = (lf - self.start) as u32,
-                    _ => break 'search Some(lf),
+                    Some(end) if begins_plain_line(first) => *end = (lf - self.start) as u32,
+                    _ => return Some(lf),
                 }
                 line = lf + 1;
                 count += 1;
-                hits &= hits - 1;
+                line_feeds &= line_feeds - 1;
             }
-            at += 8;
+            at += BLOCK;
+            None
         };
+        let notable = blocks.iter().find_map(|block| note(line_feeds(block)));
+        let notable = notable.or_else(|| note(line_feeds(&last_block(tail))));
         (self.line, self.count) = (line, count);
         notable
     }
@@ -508,20 +508,26 @@ fn begins_plain_line(first: u8) -> bool {
     first >= b'A' && !matches!(first, b'R' | b'r')
 }
 
-/// The high bit of every byte that is LF; exact, whatever the other bytes are.
+/// A bit for every LF of a block, the first byte's lowest. Eight bytes at a time in plain arithmetic, which is quick on
+/// every processor.
 #[inline]
-fn lf_bits(word: u64) -> u64 {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let zero_where_lf = word ^ 0x0a0a_0a0a_0a0a_0a0a;
-    !(((zero_where_lf & LOW) + LOW) | zero_where_lf | LOW)
+fn line_feeds(block: &[u8; BLOCK]) -> u64 {
+    const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    /// Brings the lowest bit of each byte into the highest byte.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let (words, _) = block.as_chunks();
+    words.iter().rev().fold(0, |found, word| {
+        let zero_where_lf = u64::from_le_bytes(*word) ^ 0x0a0a_0a0a_0a0a_0a0a;
+        let high_where_lf = !(((zero_where_lf & LOW_BITS) + LOW_BITS) | zero_where_lf | LOW_BITS);
+        found << 8 | (high_where_lf >> 7).wrapping_mul(GATHER) >> 56
+    })
 }
 
-/// The last bytes of the buffer, up to seven, as a word.
-#[cold]
-fn last_word(rest: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    rest.iter().zip(&mut word).for_each(|(from, to)| *to = *from);
-    u64::from_le_bytes(word)
+/// The last bytes of the buffer, less than a block, as one.
+fn last_block(tail: &[u8]) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    block.iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
+    block
 }
 
 /// Gives memory back that only a large packet needed.
