@@ -17,6 +17,8 @@ const RECORDING_BYTES: u32 = 100_000_000;
 /// Calls that end before the journal is given time to take them: fewer than may wait for it, or they would be held in
 /// memory, which is bounded too, but is not what 100 000 calls of an office are.
 const IN_FLIGHT: u32 = 50;
+/// After so many calls the memory is shown.
+const SHOWN_AFTER: [u32; 4] = [1_000, 10_000, 50_000, 100_000];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Goes through the situations one after the other with one agent, and prints a table.
@@ -109,7 +111,7 @@ fn halves() -> [Call; 2] {
 /// Calls as fast as the journal takes them: far more than any portal takes, so that most fall out of the full ring.
 fn many(agent: &Agent, pbx: &Pbx, calls: u32) {
     let mut kinds = ["inbound-answered", "inbound-noanswer", "outbound-answered"].map(|kind| Call::of(kind, "", ""));
-    let (begun, mut events, mut next) = (Instant::now(), 0, 1000);
+    let (begun, mut events) = (Instant::now(), 0);
     let before = agent.report().map_or(0, |report| report.pbx.events);
     for number in 1..=calls {
         let kind = &mut kinds[number as usize % 3];
@@ -119,10 +121,9 @@ fn many(agent: &Agent, pbx: &Pbx, calls: u32) {
             // Answered by the journal's thread behind all that was appended before.
             agent.wait("calls ended", PATIENCE, |report| report.live_calls == 0);
         }
-        if number == next || number == calls {
+        if SHOWN_AFTER.contains(&number) || number == calls {
             agent.wait("calls ended", PATIENCE, |report| report.live_calls == 0);
             show(&format!("after {number} calls"), agent);
-            next *= 10;
         }
     }
     let took = begun.elapsed().as_secs_f64();
