@@ -245,7 +245,8 @@ pub const PBX_NAME_BYTES: usize = 24;
 pub const CONTEXT_BYTES: usize = 79;
 /// Smallest journal, in KiB: some hundred calls. A smaller one is refused.
 pub const JOURNAL_KIB_MIN: u32 = 64;
-/// Largest journal, in KiB: more would not fit a router's flash. A larger one is refused.
+/// Largest journal, in KiB: more would not fit a router's flash, and its index takes up to half a KiB of memory for each
+/// KiB (an entry of 120 bytes or more costs 63 bytes there). A larger one is refused.
 pub const JOURNAL_KIB_MAX: u32 = 16 * 1024;
 /// Longest wait for a recording, in hours. A longer one is refused.
 pub const GIVE_UP_HOURS_MAX: u32 = 720;

@@ -6,6 +6,7 @@
 //! hub fills the [`Report`] when somebody asks.
 
 use crate::deliver::job::Counters;
+use crate::journal::MarkKind;
 use crate::limits::{STATUS_BYTES, STATUS_CLIENT_TIMEOUT};
 use core::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
@@ -78,8 +79,23 @@ pub struct Journal {
     pub unjournalled: u64,
     /// Calls since the start to which the PBX gave an identity that an earlier call had.
     pub repeated: u64,
+    /// What the CRMs did with calls and the journal's file does not tell yet; at most
+    /// [`JOURNAL_MARKS`](crate::limits::JOURNAL_MARKS).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unwritten: Vec<Unwritten>,
     /// What is wrong with it; empty: nothing.
     pub fault: String,
+}
+
+/// A delivery mark that is not on flash yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unwritten {
+    /// The entry of the journal.
+    pub seq: u64,
+    /// The CRM, by its [`CrmTag`](crate::journal::CrmTag).
+    pub crm: u32,
+    /// What it did.
+    pub mark: MarkKind,
 }
 
 /// One CRM.

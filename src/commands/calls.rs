@@ -1,6 +1,8 @@
 //! `ringpost calls`: the calls of the journal, oldest first, also while the daemon runs.
 //!
-//! Reads the journal's file and writes nothing; of the ring at most one window of entries is in memory.
+//! Reads the journal's file and writes nothing; of the ring at most one window of entries is in memory. What the CRMs
+//! confirmed in the last half minute is not in the file yet: a daemon that runs is asked for it, so that no call is
+//! shown as waiting that was delivered. Without a daemon, or without the right to ask it, the file alone is shown.
 
 use super::{Exit, complain, configured, print};
 use crate::boot::BootId;
@@ -10,10 +12,11 @@ use crate::clock::{self, Stamp, Wall};
 use crate::config::Config;
 use crate::crm::Port;
 use crate::daemon::ports;
-use crate::journal::storage::FileStorage;
+use crate::journal::storage::{FileStorage, Storage};
 use crate::journal::thread::FILE_NAME;
-use crate::journal::{HistoryItem, Ring, Seq, Settings};
+use crate::journal::{Crm, CrmTag, HistoryItem, Ring, Seq, Settings};
 use crate::limits::JOURNAL_WINDOW;
+use crate::status::{self, Unwritten};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,6 +36,8 @@ pub(super) fn calls(file: &Path, as_json: bool) -> Exit {
 }
 
 fn list(config: &Config, as_json: bool) -> Result<Exit, String> {
+    let unwritten = status::ask(&status::socket_path(&config.run.state_dir));
+    let unwritten = unwritten.map(|report| report.journal.unwritten).unwrap_or_default();
     let path = config.journal.path.join(FILE_NAME);
     let storage = FileStorage::open_read_only(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let ports = ports(&config.crm).map_err(|error| error.to_string())?;
@@ -41,7 +46,9 @@ fn list(config: &Config, as_json: bool) -> Result<Exit, String> {
         crms: ports.iter().map(|(_, tag)| *tag).collect(),
         when_full: config.journal.when_full,
     };
-    let (ring, _) = Ring::open(storage, settings);
+    let crms = settings.crms.clone();
+    let (mut ring, _) = Ring::open(storage, settings);
+    catch_up(&mut ring, &crms, &unwritten);
     let port = ports.first().map(|(port, _)| port);
     // The ring gives its newest first; people read the oldest first.
     let mut starts = vec![Seq(u64::MAX)];
@@ -60,6 +67,16 @@ fn list(config: &Config, as_json: bool) -> Result<Exit, String> {
         }
     }
     Ok(Exit::Well)
+}
+
+/// Brings the states up to what the daemon knows. A mark that has been written meanwhile does no harm.
+fn catch_up<S: Storage>(ring: &mut Ring<S>, crms: &[CrmTag], unwritten: &[Unwritten]) {
+    for Unwritten { seq, crm, mark } in unwritten {
+        let place = crms.iter().position(|tag| tag.bits() == *crm).and_then(|place| u8::try_from(place).ok());
+        if let Some(place) = place {
+            ring.mark(Seq(*seq), Crm(place), (*mark).into(), clock::now());
+        }
+    }
 }
 
 fn window(ring: &Ring<FileStorage>, starts: &[Seq]) -> Vec<HistoryItem> {
@@ -110,5 +127,81 @@ fn delivery(item: &HistoryItem) -> &'static str {
         "not posted"
     } else {
         "delivered"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::BootId;
+    use crate::call::record::Gaps;
+    use crate::config::WhenFull;
+    use crate::crm::Ticket;
+    use crate::journal::simulated::SimulatedMedium;
+    use crate::journal::{Addressee, Entry, Mark};
+    use crate::text::bounded;
+
+    fn ring(medium: SimulatedMedium, crms: &[CrmTag]) -> Ring<SimulatedMedium> {
+        let crms = crms.iter().copied().collect();
+        Ring::open(medium, Settings { boot: BootId::from_bits(1), crms, when_full: WhenFull::DropOldest }).0
+    }
+
+    fn missed(id: &str) -> CallRecord {
+        CallRecord {
+            id: bounded(id.as_bytes()),
+            direction: Direction::Inbound,
+            client: bounded(b"79161234567"),
+            line: bounded(b"74951110001"),
+            trunk: Default::default(),
+            caller: Default::default(),
+            rang: Default::default(),
+            answered_by: None,
+            talked_last: None,
+            talks: Default::default(),
+            talk_ms: 0,
+            disposition: Disposition::Missed,
+            dial_status: Default::default(),
+            cause: 0,
+            queue: Default::default(),
+            transfers: Default::default(),
+            recordings: Default::default(),
+            voicemail: Default::default(),
+            started: clock::now(),
+            ended: clock::now(),
+            gaps: Gaps::default(),
+        }
+    }
+
+    #[test]
+    fn a_call_delivered_a_moment_ago_is_not_shown_as_waiting() {
+        let crms = [CrmTag::of("bitrix24:one.example"), CrmTag::of("bitrix24:two.example")];
+        let wants = |place| Addressee { crm: Crm(place), ticket: Ticket::default(), recordings: false };
+        let mut daemon = ring(SimulatedMedium::new(64 * 1024), &crms);
+        let mut seqs = Vec::new();
+        for id in ["office-1.1", "office-1.2"] {
+            let call = missed(id);
+            let entry = Entry { call, addressees: [wants(0), wants(1)].into_iter().collect() };
+            seqs.push(daemon.append(&entry, clock::now()).unwrap().seq);
+        }
+        daemon.sync().unwrap();
+        for (seq, place) in [(seqs[0], 0), (seqs[0], 1), (seqs[1], 0)] {
+            daemon.mark(seq, Crm(place), Mark::Delivered { ticket: None }, clock::now());
+        }
+        let unwritten: Vec<Unwritten> = daemon
+            .stats()
+            .unwritten
+            .into_iter()
+            .map(|(seq, crm, mark)| Unwritten { seq: seq.0, crm: crms[usize::from(crm.0)].bits(), mark })
+            .collect();
+        let reader = || ring(daemon.storage().clone(), &[crms[1], crms[0]]); // the configuration was put in another order
+        let shown = |ring: &Ring<SimulatedMedium>| -> Vec<&'static str> {
+            ring.history(Seq(u64::MAX), 8).iter().rev().map(delivery).collect()
+        };
+        assert_eq!(shown(&reader()), ["waiting", "waiting"], "the file alone");
+        let mut ring = reader();
+        catch_up(&mut ring, &[crms[1], crms[0]], &unwritten);
+        assert_eq!(shown(&ring), ["delivered", "waiting"]);
+        daemon.flush(clock::now()).unwrap();
+        assert!(daemon.stats().unwritten.is_empty());
     }
 }

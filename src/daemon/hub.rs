@@ -17,7 +17,7 @@ use crate::deliver::job::Report;
 use crate::deliver::schedule::{Policy, Schedule};
 use crate::journal::storage::Medium;
 use crate::journal::thread::{Fault, Reply, Request};
-use crate::journal::{Addressee, Crm, CrmTag, Entry, Recovery, Stats};
+use crate::journal::{Addressee, Crm, CrmTag, Entry, MarkKind, Recovery, Seq, Stats};
 use crate::limits::{APPENDS_IN_FLIGHT, MIRROR_GATHER, MIRROR_INTERVAL};
 use crate::log::Repeated;
 use crate::status;
@@ -317,8 +317,14 @@ impl Hub {
             syncs: u64::from(syncs),
             unjournalled: self.unjournalled,
             repeated: repeated.into(),
+            unwritten: self.stats.unwritten.iter().filter_map(|unwritten| self.unwritten(unwritten)).collect(),
             fault: self.journal_fault.clone().unwrap_or_default(),
         }
+    }
+
+    fn unwritten(&self, (seq, crm, mark): &(Seq, Crm, MarkKind)) -> Option<status::Unwritten> {
+        let tag = self.seats.get(usize::from(crm.0))?.tag;
+        Some(status::Unwritten { seq: seq.0, crm: tag.bits(), mark: *mark })
     }
 
     /// The CRMs, for the report.
@@ -392,7 +398,7 @@ impl Hub {
         append.told_as = Some(id.clone());
     }
 
-    fn appended(&mut self, token: u64, seq: Option<crate::journal::Seq>, known: bool, now: Monotonic) {
+    fn appended(&mut self, token: u64, seq: Option<Seq>, known: bool, now: Monotonic) {
         self.mirrored.dirty = true;
         let Some(Append { record, told_as, tickets, .. }) = self.appends.remove(&token) else { return };
         let card = record.id.clone();

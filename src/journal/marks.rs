@@ -8,6 +8,7 @@ use super::wire::{Reader, put_varint};
 use crate::boot::BootId;
 use crate::limits::{JOURNAL_CRMS, TICKET_BYTES};
 use crate::text::{Text, bounded};
+use serde::{Deserialize, Serialize};
 
 /// What a CRM did with an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,46 @@ impl Mark {
     /// Whether it carries a text that must be found again.
     pub fn has_note(&self) -> bool {
         matches!(self, Self::Delivered { ticket: Some(_) } | Self::RecordingsGivenUp { .. } | Self::Refused { .. })
+    }
+}
+
+/// A mark without its texts: what it does to a [`State`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MarkKind {
+    /// See [`Mark::Delivered`].
+    Delivered,
+    /// See [`Mark::Attached`]; the index.
+    Attached(u8),
+    /// See [`Mark::RecordingsGivenUp`].
+    RecordingsGivenUp,
+    /// See [`Mark::Refused`].
+    Refused,
+    /// See [`Mark::Retry`].
+    Retry,
+}
+
+impl From<&Mark> for MarkKind {
+    fn from(mark: &Mark) -> Self {
+        match mark {
+            Mark::Delivered { .. } => Self::Delivered,
+            Mark::Attached { recording } => Self::Attached(*recording),
+            Mark::RecordingsGivenUp { .. } => Self::RecordingsGivenUp,
+            Mark::Refused { .. } => Self::Refused,
+            Mark::Retry => Self::Retry,
+        }
+    }
+}
+
+impl From<MarkKind> for Mark {
+    fn from(kind: MarkKind) -> Self {
+        match kind {
+            MarkKind::Delivered => Self::Delivered { ticket: None },
+            MarkKind::Attached(recording) => Self::Attached { recording },
+            MarkKind::RecordingsGivenUp => Self::RecordingsGivenUp { reason: Reason::new() },
+            MarkKind::Refused => Self::Refused { reason: Reason::new() },
+            MarkKind::Retry => Self::Retry,
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub mod storage;
 pub mod thread;
 pub mod wire;
 
-pub use marks::Mark;
+pub use marks::{Mark, MarkKind};
 pub use record::{Reason, Seq, State};
 pub use recover::Recovery;
 pub use ring::{Addressee, Appended, Crm, CrmTag, Dating, Entry, HistoryItem, Part, Pending, Ring, Settings, Stats};

@@ -25,7 +25,7 @@ use super::JournalError;
 use super::frame::{HEADER_BYTES, Kind, PAYLOAD_BYTES_MAX, SEQUENCE_END};
 use super::head::{Head, Staged};
 use super::index::{Index, Slot};
-use super::marks::{BootClock, Mark, Marked, TABLE_BYTES_MAX, Table};
+use super::marks::{BootClock, Mark, MarkKind, Marked, TABLE_BYTES_MAX, Table};
 use super::record::{Delivery, Reason, Seq, State, Stored, Summary};
 use super::recover::{Clocks, Recovery, Scan, remember, scan};
 use super::storage::Storage;
@@ -197,6 +197,7 @@ impl<S: Storage> Ring<S> {
             open_bytes: self.index.open_bytes(),
             entries: u32::try_from(self.index.count()).unwrap_or(u32::MAX),
             undelivered,
+            unwritten: self.marks.iter().filter_map(|marked| self.unwritten(marked)).collect(),
             ..self.counters.clone()
         }
     }
@@ -209,6 +210,11 @@ impl<S: Storage> Ring<S> {
     /// The same, for tests that make it fail.
     pub fn storage_mut(&mut self) -> &mut S {
         &mut self.storage
+    }
+
+    fn unwritten(&self, marked: &Marked) -> Option<(Seq, Crm, MarkKind)> {
+        let crm = self.slots.iter().position(|slot| *slot == marked.slot)?;
+        Some((marked.seq, Crm(u8::try_from(crm).ok()?), MarkKind::from(&marked.mark)))
     }
 
     fn from_scan(storage: S, pages: u32, settings: Settings, scan: Scan) -> Self {

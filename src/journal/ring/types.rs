@@ -3,6 +3,7 @@
 //! Stands apart so that the thread, the delivery and the commands can name these without the ring itself. Plain values,
 //! all bounded; no I/O.
 
+use super::super::marks::MarkKind;
 use super::super::record::{Reason, Seq, State};
 use crate::boot::BootId;
 use crate::call::record::CallRecord;
@@ -136,6 +137,9 @@ pub struct Stats {
     pub entries: u32,
     /// Undelivered calls of each configured CRM.
     pub undelivered: Bounded<u32, JOURNAL_CRMS>,
+    /// Marks that wait for the next append, at most [`JOURNAL_MARKS`](crate::limits::JOURNAL_MARKS): the file does not
+    /// tell them yet.
+    pub unwritten: Vec<(Seq, Crm, MarkKind)>,
     /// Undelivered calls that were dropped because it was full, since the start.
     pub dropped: u32,
     /// New calls refused because it was full, since the start.
