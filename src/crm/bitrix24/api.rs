@@ -194,3 +194,24 @@ impl From<HttpFault> for Fault {
         Self::Http(fault)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renamed_portal_is_followed_and_its_new_address_asked_for() {
+        // Where there is no bundle of roots there is no client.
+        let Ok(http) = Http::new(None) else { return };
+        let address = Address::parse("https://old.bitrix24.ru/rest/1/s3cr3tcode/").unwrap_or_else(|| unreachable!());
+        let api = Api::new(http, address.clone());
+        assert_eq!(api.renamed(), None);
+        let location = Some("https://new.bitrix24.ru/rest/1/s3cr3tcode/profile".to_owned());
+        let answer = Answer { status: 302, body: <_>::default(), location, retry_after: None };
+        let followed = api.follow(&address, "profile", &answer).map(|moved| moved.host().to_owned());
+        assert!(matches!(followed.as_deref(), Ok("new.bitrix24.ru")), "{followed:?}");
+        let told = api.renamed().unwrap_or_default();
+        assert!(told.contains("old.bitrix24.ru is now new.bitrix24.ru") && told.contains("webhook"), "{told}");
+        assert!(!told.contains("s3cr3t"), "{told}");
+    }
+}
