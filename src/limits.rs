@@ -154,6 +154,9 @@ pub const CALL_SILENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// Largest answer of a CRM read, in bytes. The rest is cut and the answer counts as unreadable (in doubt).
 pub const CRM_ANSWER_BYTES: u64 = 256 * 1024;
+/// Items kept of a list in an answer: a page has 50, lists that come whole (scopes, lines) may have some more. An item of
+/// two bytes may cost a hundred in memory, so further ones are read over.
+pub const CRM_LIST_ITEMS: usize = 256;
 /// What a CRM calls the call (Bitrix24: CALL_ID, 55 bytes seen), in bytes. A longer one is refused as unreadable.
 pub const TICKET_BYTES: usize = 96;
 /// Time allowed for connecting to a CRM, TLS included.
@@ -178,8 +181,6 @@ pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 /// Largest head of an answer, in bytes; at most [`HTTP_BUFFER_BYTES`]. A larger one counts as an answer that is too
 /// large (in doubt).
 pub const HTTP_HEAD_BYTES: usize = 12 * 1024;
-/// Largest bundle of trusted roots read, in bytes (Debian's has 220 KiB). A larger one is refused.
-pub const CA_BUNDLE_BYTES: u64 = 1024 * 1024;
 /// Roots taken from one bundle (Debian's has 140). Further ones are not trusted.
 pub const CA_CERTIFICATES: usize = 400;
 
@@ -258,8 +259,9 @@ pub const USER_OVERRIDES: usize = 512;
 pub const CREDENTIAL_BYTES: usize = 256;
 /// Name or address of a host, in bytes (RFC 1035 allows 253). A longer one is refused.
 pub const HOST_BYTES: usize = 253;
-/// A CA bundle, in bytes: the system's own is about 230 KiB. A larger one is refused.
-pub const CA_FILE_BYTES: u64 = 2 * 1024 * 1024;
+/// Largest file of trusted roots, named by the configuration or the system's own, in bytes (Debian's has 220 KiB). It is
+/// read whole. A larger one is refused.
+pub const CA_FILE_BYTES: u64 = 1024 * 1024;
 
 // ---- the log --------------------------------------------------------------------------------------------------------------------
 
@@ -396,6 +398,9 @@ pub const CALLS_RESCAN: Duration = Duration::from_secs(300);
 pub const CALL_STUCK_PACE: Duration = Duration::from_secs(5);
 /// A call that has to wait longer than this makes room for others in a crowded hand.
 pub const CALL_ASIDE_WAIT: Duration = Duration::from_secs(60);
+/// So often the portal may refuse to tell its users in words that are not known, a quarter of an hour apart. Then calls go
+/// to the users of the configuration.
+pub const USERS_REFUSALS: u8 = 2;
 /// The users could not be read so often, although the portal may be well: calls go without them.
 pub const USERS_PATIENCE: u32 = 5;
 /// Calls that go without the users known after each failed reading of them; the first failure ends it.

@@ -64,6 +64,21 @@ fn answers_of_every_size_and_speed() {
 }
 
 #[test]
+fn access_refused_in_unknown_words_costs_no_call() {
+    for status in [401, 402, 403, 404] {
+        for method in [REGISTER, FINISH, STATISTICS] {
+            let office = Office::open();
+            office.portal.fault(Fault::error(status, "SERVICE_BLOCKED", "Come back later").on(method));
+            let mut work = Work { in_doubt: method == STATISTICS, ..Work::new(missed("office-1.1")) };
+            let outcome = office.attempt(&mut work, Freshness::Fresh);
+            assert!(matches!(&outcome, Outcome::Suspend { why, .. } if why.contains("SERVICE_BLOCKED")), "{outcome:?}");
+            office.deliver(&mut work);
+            office.only_call();
+        }
+    }
+}
+
+#[test]
 fn silence_ends_at_the_deadline() {
     let start = Instant::now();
     survives("silence after the work", REGISTER, &Fault::silence(true));

@@ -58,6 +58,33 @@ fn without_the_right_to_list_users_calls_are_posted_all_the_same() {
 }
 
 #[test]
+fn a_portal_that_refuses_its_users_in_any_words_gets_the_calls() {
+    let mut office = Office::open();
+    office.forget();
+    office.portal.fault(Fault::error(400, "ERROR_CORE", "Something is wrong with users").on("user.get").times(9));
+    let outcomes = office.deliver(&mut Work::new(missed("office-1.1")));
+    assert_eq!(outcomes, [Outcome::Done]);
+    assert_eq!(office.only_call().user, u64::from(crate::office::DEFAULT_USER));
+}
+
+#[test]
+fn users_that_are_barred_are_waited_for_but_not_for_ever() {
+    let mut office = Office::open();
+    office.forget();
+    office.portal.fault(Fault::error(403, "SERVICE_BLOCKED", "").on("user.get").times(9));
+    let mut work = Work::new(missed("office-1.1"));
+    let mut outcomes = Vec::new();
+    while outcomes.last() != Some(&Outcome::Done) {
+        outcomes.push(office.attempt(&mut work, ringpost::crm::Freshness::Fresh));
+    }
+    assert!(
+        matches!(outcomes.as_slice(), [Outcome::Suspend { .. }, Outcome::Suspend { .. }, Outcome::Done]),
+        "{outcomes:?}"
+    );
+    assert!(office.bitrix.wants_refresh(), "it may pass");
+}
+
+#[test]
 fn a_user_who_left_is_asked_about_once_even_where_users_may_not_be_listed() {
     let office = Office::with(PortalConfig::default(), |settings| {
         settings.users.insert(ext("101"), 20);

@@ -5,6 +5,7 @@
 //! code. Whatever has another shape than expected is read as "not told", never as a fault of the reader. Bounds: an
 //! answer is at most [`CRM_ANSWER_BYTES`](crate::limits::CRM_ANSWER_BYTES), and only the fields named here are kept.
 
+use crate::limits::CRM_LIST_ITEMS;
 use core::fmt;
 use core::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
@@ -322,7 +323,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// A list: an array, or an object whose keys are positions. Anything else is an empty list.
+/// A list: an array, or an object whose keys are positions, of which the first [`CRM_LIST_ITEMS`] are kept. Anything else
+/// is an empty list.
 #[derive(Debug)]
 pub(super) struct List<T>(pub(super) Vec<T>);
 
@@ -343,17 +345,21 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = list.next_element::<T>()? {
+        while items.len() < CRM_LIST_ITEMS {
+            let Some(item) = list.next_element::<T>()? else { return Ok(items) };
             items.push(item);
         }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(items)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<T>, A::Error> {
         let mut items = Vec::new();
-        while let Some((_, item)) = map.next_entry::<IgnoredAny, T>()? {
+        while items.len() < CRM_LIST_ITEMS {
+            let Some((_, item)) = map.next_entry::<IgnoredAny, T>()? else { return Ok(items) };
             items.push(item);
         }
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(items)
     }
 
@@ -450,6 +456,39 @@ mod tests {
         assert_eq!(rows(br#"{"result":[{"CALL_ID":"a"},{}],"next":50}"#), (2, Some(50)));
         assert_eq!(rows(br#"{"result":{"0":{"CALL_ID":"a"},"7":{}},"next":"50"}"#), (2, Some(50)));
         assert_eq!(rows(br#"{"result":false}"#), (0, None));
+    }
+
+    /// An item that counts how many of its kind were made.
+    struct Counted;
+
+    static COUNTED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
+    impl<'de> Deserialize<'de> for Counted {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            COUNTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            IgnoredAny::deserialize(deserializer).map(|_| Self)
+        }
+    }
+
+    #[test]
+    fn a_list_of_a_hundred_thousand_items_costs_no_more_than_a_page() {
+        let zeros = vec!["0"; 120_000].join(",");
+        let keys: Vec<String> = (0..20_000).map(|key| format!("\"{key}\":0")).collect();
+        for body in [
+            format!("{{\"result\":[{zeros}],\"next\":50}}"),
+            format!("{{\"result\":{{{}}},\"next\":50}}", keys.join(",")),
+        ] {
+            assert!(
+                (body.len() as u64) < crate::limits::CRM_ANSWER_BYTES,
+                "an answer that is not cut before it is read"
+            );
+            COUNTED.store(0, std::sync::atomic::Ordering::Relaxed);
+            let Reply::Good(good) = read::<List<Counted>>(body.as_bytes()) else { panic!("not read") };
+            assert_eq!((good.result.0.len(), good.next), (CRM_LIST_ITEMS, Some(50)), "the rest is still well-formed");
+            assert_eq!(COUNTED.load(std::sync::atomic::Ordering::Relaxed), CRM_LIST_ITEMS);
+            let Reply::Good(good) = read::<List<Object<Statistic>>>(body.as_bytes()) else { panic!("not read") };
+            assert!(good.result.0.capacity() <= CRM_LIST_ITEMS.next_power_of_two(), "{}", good.result.0.capacity());
+        }
     }
 
     #[test]

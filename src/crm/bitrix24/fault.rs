@@ -65,6 +65,8 @@ pub(super) enum Kind {
     BadPhone,
     /// The upload's address has lapsed.
     BadLink,
+    /// Access refused in words that are not known: about the portal or what stands before it, never about a call.
+    Barred,
     /// The request can never succeed.
     Permanent,
 }
@@ -99,7 +101,10 @@ impl Kind {
         let code = error.code.to_ascii_uppercase();
         by_code(&code, &error.text).or_else(|| by_text(&error.text)).unwrap_or(match status {
             429 => Self::MethodBlocked,
-            500.. => Self::Doubt,
+            408 | 500.. => Self::Doubt,
+            // Too large and not understood are about what was sent; whatever else is not allowed is about who sent it.
+            413 | 422 => Self::Permanent,
+            401..=499 => Self::Barred,
             _ => Self::Permanent,
         })
     }
@@ -221,6 +226,10 @@ impl Kind {
             ),
             Self::Plan => suspend(LONG, format!("{why}: REST is not in the portal's plan, or not paid")),
             Self::NoRight => suspend(OPERATOR, format!("{why}: the webhook's owner may not do this")),
+            Self::Barred => suspend(
+                OPERATOR,
+                format!("{why}: the portal, or something before it, lets nothing through: ask whoever looks after it"),
+            ),
             Self::Gone => suspend(LONG, format!("{why}: the portal is deleted or closed")),
             Self::UserUnknown | Self::UserInactive => {
                 retry(OPERATOR, format!("{why}: set default_user to an active user"))
@@ -291,6 +300,20 @@ mod tests {
         assert_eq!(kind(429, "OPERATION_TIME_LIMIT", ""), Kind::MethodBlocked);
         assert_eq!(kind(500, "INTERNAL_SERVER_ERROR", ""), Kind::Doubt);
         assert_eq!(kind(502, "SOMETHING_NEW", "x"), Kind::Doubt);
+        assert_eq!(kind(408, "", "Request timeout"), Kind::Doubt);
+    }
+
+    #[test]
+    fn what_is_refused_in_unknown_words_is_not_taken_for_the_calls_fault() {
+        for status in [401, 402, 403, 404, 405, 407, 423, 451] {
+            for code in ["SERVICE_BLOCKED", "", "42"] {
+                assert_eq!(kind(status, code, "Something new"), Kind::Barred, "{status} {code}");
+            }
+            assert_eq!(kind(status, "", "Call is not found"), Kind::CallNotFound, "known words go before the status");
+        }
+        for status in [200, 400, 413, 422] {
+            assert_eq!(kind(status, "SOMETHING_NEW", "x"), Kind::Permanent, "{status}");
+        }
     }
 
     fn api(kind: Kind) -> Fault {
@@ -329,9 +352,16 @@ mod tests {
 
     #[test]
     fn what_an_operator_must_mend_suspends_and_drops_nothing() {
-        for kind in
-            [Kind::Credential, Kind::NoWebhooks, Kind::Scope, Kind::NoMethod, Kind::Plan, Kind::NoRight, Kind::Gone]
-        {
+        for kind in [
+            Kind::Credential,
+            Kind::NoWebhooks,
+            Kind::Scope,
+            Kind::NoMethod,
+            Kind::Plan,
+            Kind::NoRight,
+            Kind::Gone,
+            Kind::Barred,
+        ] {
             assert!(matches!(api(kind).outcome("h", "m"), Outcome::Suspend { .. }), "{kind:?}");
         }
         let clock = Fault::Http(HttpFault::Tls(TlsFault::NotYetValid)).outcome("h", "m");

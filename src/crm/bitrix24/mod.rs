@@ -194,9 +194,10 @@ impl Port for Bitrix24 {
     ) -> Outcome {
         // A backlog that waited for the portal must not go to default_user because it is faster than the refresh.
         if !self.users.is_told() {
-            let asked = self.users.refresh(&self.api);
-            if !self.users.is_told() {
-                return asked;
+            match self.users.refresh(&self.api) {
+                // Whatever the portal says of its users, it has not said it of this call.
+                Outcome::Done | Outcome::Refused { .. } => {}
+                asked => return asked,
             }
         }
         match delivery::Delivery::new(self, call, freshness, now) {

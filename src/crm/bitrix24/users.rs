@@ -10,10 +10,10 @@ use super::fault::{Fault, Kind};
 use super::{method, request};
 use crate::call::record::Extension;
 use crate::crm::{Lane, Outcome};
-use crate::limits::{CRM_LIST_PAGES, CRM_USERS};
+use crate::limits::{CRM_LIST_PAGES, CRM_USERS, USERS_REFUSALS};
 use crate::text::bounded;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 /// Extension → user.
@@ -24,11 +24,14 @@ pub(super) struct Users {
     known: RwLock<Vec<(Extension, u32)>>,
     stale: AtomicBool,
     told: AtomicBool,
+    /// How often in a row the portal refused in words that are not known.
+    refusals: AtomicU8,
 }
 
 impl Users {
     pub(super) fn new(overrides: BTreeMap<Extension, u32>) -> Self {
-        Self { overrides, known: RwLock::default(), stale: AtomicBool::new(false), told: AtomicBool::new(false) }
+        let (stale, told, refusals) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU8::new(0));
+        Self { overrides, known: RwLock::default(), stale, told, refusals }
     }
 
     /// The user of `extension`.
@@ -66,26 +69,41 @@ impl Users {
     pub(super) fn refresh(&self, api: &Api) -> Outcome {
         // Whatever comes of it: the wish for this refresh has been heard, and a failed one is repeated by the schedule.
         self.stale.store(false, Ordering::Relaxed);
-        match read_all(api) {
+        let outcome = match read_all(api) {
             Ok(found) => {
-                self.told.store(true, Ordering::Relaxed);
+                self.refusals.store(0, Ordering::Relaxed);
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = found;
                 Outcome::Done
             }
-            // Without the right to list users calls are posted all the same, for default_user.
-            Err(fault) if matches!(fault.kind(), Some(Kind::Scope | Kind::NoRight | Kind::NoMethod)) => {
-                self.told.store(true, Ordering::Relaxed);
-                let host = api.host();
+            Err(fault) => self.refusal(fault, api),
+        };
+        if matches!(outcome, Outcome::Done | Outcome::Refused { .. }) {
+            self.told.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    /// What a failed reading means. Where the portal will never tell, calls are posted all the same, for default_user.
+    fn refusal(&self, fault: Fault, api: &Api) -> Outcome {
+        let (host, kind) = (api.host(), fault.kind());
+        let may_not = matches!(kind, Some(Kind::Scope | Kind::NoRight | Kind::NoMethod));
+        let barred = kind == Some(Kind::Barred) && self.refusals.fetch_add(1, Ordering::Relaxed) >= USERS_REFUSALS;
+        let asked = fault.may_have_run();
+        match api.outcome(fault, method::USERS) {
+            _ if may_not => {
                 let why =
                     "the webhook may not list users (scope user): extensions are known from the configuration only";
                 Outcome::Refused { why: format!("{host}: {why}") }
             }
+            // This may pass: asked again as soon as the schedule allows.
+            Outcome::Suspend { why, .. } if barred => {
+                self.refusals.store(USERS_REFUSALS, Ordering::Relaxed);
+                self.mark_stale();
+                Outcome::Refused { why }
+            }
             // Reading may be repeated whatever became of it.
-            Err(fault) if fault.may_have_run() => match api.outcome(fault, method::USERS) {
-                Outcome::InDoubt { after, why } => Outcome::Retry { after: Some(after), why },
-                other => other,
-            },
-            Err(fault) => api.outcome(fault, method::USERS),
+            Outcome::InDoubt { after, why } if asked => Outcome::Retry { after: Some(after), why },
+            other => other,
         }
     }
 }

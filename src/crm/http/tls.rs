@@ -4,7 +4,7 @@
 //! session cache for 256 hosts; on a router that is a tenth of the memory budget. Roots come from the system's bundle
 //! or from one file; verification cannot be switched off. TLS 1.2 and 1.3, SNI always. Does not pin certificates.
 
-use crate::limits::{CA_BUNDLE_BYTES, CA_CERTIFICATES, CRM_CONNECTIONS, HTTP_BUFFER_BYTES};
+use crate::limits::{CA_CERTIFICATES, CA_FILE_BYTES, CRM_CONNECTIONS, HTTP_BUFFER_BYTES};
 use core::fmt;
 use rustls::client::{ClientConfig, ClientConnection, Resumption};
 use rustls::{CertificateError, RootCertStore, StreamOwned};
@@ -29,7 +29,7 @@ pub enum RootsError {
     NoBundle,
     /// The file cannot be read.
     Unreadable(PathBuf, std::io::Error),
-    /// The file is larger than [`CA_BUNDLE_BYTES`].
+    /// The file is larger than [`CA_FILE_BYTES`].
     TooLarge(PathBuf),
     /// The file holds no usable certificate.
     Empty(PathBuf),
@@ -48,7 +48,7 @@ impl fmt::Display for RootsError {
                 )
             }
             Self::Unreadable(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::TooLarge(path) => write!(f, "{}: larger than {CA_BUNDLE_BYTES} bytes", path.display()),
+            Self::TooLarge(path) => write!(f, "{}: larger than {CA_FILE_BYTES} bytes", path.display()),
             Self::Empty(path) => write!(f, "{}: no certificate in PEM form", path.display()),
         }
     }
@@ -137,8 +137,8 @@ fn roots_of(path: &Path) -> Result<RootCertStore, RootsError> {
     let unreadable = |error| RootsError::Unreadable(path.to_owned(), error);
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut pem = Vec::new();
-    file.take(CA_BUNDLE_BYTES.saturating_add(1)).read_to_end(&mut pem).map_err(unreadable)?;
-    if u64::try_from(pem.len()).unwrap_or(u64::MAX) > CA_BUNDLE_BYTES {
+    file.take(CA_FILE_BYTES.saturating_add(1)).read_to_end(&mut pem).map_err(unreadable)?;
+    if u64::try_from(pem.len()).unwrap_or(u64::MAX) > CA_FILE_BYTES {
         return Err(RootsError::TooLarge(path.to_owned()));
     }
     let mut roots = RootCertStore::empty();
