@@ -271,6 +271,9 @@ pub const LOG_LINE_BYTES: usize = 1024;
 pub const LOG_LINES: usize = 256;
 /// Time allowed at the end of the process for lines that still wait.
 pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+/// Faults of one thing that are kept apart while it is down. At the cap the oldest is forgotten, and told anew if it comes
+/// back.
+pub const REPEATED_FAULTS: usize = 4;
 /// A fault that lasts is told again, with its count, after this long.
 pub const REPEATED_FAULT_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -283,6 +286,9 @@ pub const CARDS: usize = 128;
 pub const CALLS_IN_HAND: usize = 32;
 /// Recordings of one CRM in memory at once, waiting for their file or their turn. The rest waits in the journal.
 pub const RECORDINGS_IN_HAND: usize = 16;
+/// Calls of one CRM that the journal could not take and whose recordings wait. Further recordings are given up, with a
+/// line in the log (`recordings_given_up` rises).
+pub const UNJOURNALLED_RECORDINGS: usize = 64;
 /// Finished calls handed to the journal and not yet answered for. At the cap further calls are delivered from memory,
 /// unjournalled, and `unjournalled` rises.
 pub const APPENDS_IN_FLIGHT: usize = 128;

@@ -572,8 +572,10 @@ fn pump_seat(seat: &mut Seat, crm: Crm, journal: &dyn JournalDesk, now: Stamp) {
 /// Tells a fault of a CRM, and one of the way to its recordings, once, and its end.
 fn tell_fault(seat: &mut Seat, now: Monotonic) {
     let name = seat.port.name();
-    let tellers = [(&mut seat.fault, seat.schedule.fault()), (&mut seat.alarm, seat.schedule.alarm())];
-    for (teller, fault) in tellers {
+    let news = seat.schedule.take_news();
+    let (fault, alarm) = (seat.schedule.fault(), seat.schedule.alarm());
+    let tellers = [(news.fault, &mut seat.fault, fault), (news.alarm, &mut seat.alarm, alarm)];
+    for (_, teller, fault) in tellers.into_iter().filter(|(is_news, ..)| *is_news) {
         if let Some(line) = fault.and_then(|fault| teller.fault(fault, now)) {
             log::warn!("{name}: {line}");
         } else if let Some(line) = fault.is_none().then(|| teller.well()).flatten() {

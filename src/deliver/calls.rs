@@ -361,6 +361,12 @@ impl Calls {
         self.stuck_until = Monotonic::default();
     }
 
+    /// Whether calls wait that failed by themselves.
+    pub fn are_stuck(&self) -> bool {
+        let in_hand = self.hand.iter().any(|fact| fact.failures > 0);
+        in_hand || self.aside.next_due().is_some() || self.forgotten.due.is_some()
+    }
+
     /// The moment of the next due call, or of the next question for one.
     pub fn next_due(&self) -> Option<Monotonic> {
         let hand = self.hand.iter().filter(|fact| !fact.is_away()).map(|fact| fact.due_with(self.stuck_until));

@@ -2,14 +2,15 @@
 //!
 //! A file may take seconds (mixing) or hours (a share that is away) to appear, so an entry that is not ready is put
 //! back and makes room for others: with a full hand it returns to the journal, which is looked through again every
-//! [`RECORDINGS_RESCAN`]. Bounds: [`RECORDINGS_IN_HAND`].
+//! [`RECORDINGS_RESCAN`]. Bounds: [`RECORDINGS_IN_HAND`], and [`UNJOURNALLED_RECORDINGS`] of calls that the journal does
+//! not hold.
 
 use super::job::Question;
 use crate::call::record::CallRecord;
 use crate::clock::Monotonic;
 use crate::crm::Ticket;
 use crate::journal::{self, Dating, Part, Seq};
-use crate::limits::{RECORDING_LOOKS, RECORDING_RETRY, RECORDINGS_IN_HAND, RECORDINGS_RESCAN};
+use crate::limits::{RECORDING_LOOKS, RECORDING_RETRY, RECORDINGS_IN_HAND, RECORDINGS_RESCAN, UNJOURNALLED_RECORDINGS};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -82,11 +83,16 @@ pub struct Recordings {
 }
 
 impl Recordings {
-    /// Takes the recordings of a call, if there is room; otherwise they are read from the journal in their turn.
-    pub fn deal(&mut self, pending: Pending) {
-        if self.hand.len() < RECORDINGS_IN_HAND {
-            self.hand.push_back(pending);
+    /// Takes the recordings of a call, if there is room; otherwise they are read from the journal in their turn. Those of
+    /// a call that no journal brings back have room of their own; beyond that they are given back.
+    pub fn deal(&mut self, pending: Pending) -> Result<(), Pending> {
+        let journalled = self.hand.iter().filter(|pending| pending.seq.is_some()).count();
+        match pending.seq {
+            Some(_) if journalled >= RECORDINGS_IN_HAND => return Ok(()),
+            None if self.hand.len() - journalled >= UNJOURNALLED_RECORDINGS => return Err(pending),
+            _ => self.hand.push_back(pending),
         }
+        Ok(())
     }
 
     /// What to read from the journal next, if there is room.
@@ -123,7 +129,7 @@ impl Recordings {
             self.cursor = self.cursor.max(entry.seq);
             let settled = self.settled.contains(&entry.seq);
             if !settled && !self.hand.iter().any(|pending| pending.seq == Some(entry.seq)) {
-                self.deal(Pending::loaded(entry, now));
+                let _ = self.deal(Pending::loaded(entry, now)); // the journal keeps what finds no room
             }
         }
     }
@@ -152,11 +158,11 @@ impl Recordings {
     }
 
     /// The call in flight gets no more recordings: it leaves the hand.
-    pub fn give_up(&mut self) -> Option<Seq> {
+    pub fn give_up(&mut self) -> Option<Pending> {
         let at = self.hand.iter().position(|pending| pending.in_flight)?;
-        let seq = self.hand.remove(at)?.seq;
-        self.note_settled(seq);
-        seq
+        let pending = self.hand.remove(at)?;
+        self.note_settled(pending.seq);
+        Some(pending)
     }
 
     fn note_settled(&mut self, seq: Option<Seq>) {
@@ -211,7 +217,8 @@ impl Recordings {
     }
 
     fn room(&self) -> usize {
-        RECORDINGS_IN_HAND.saturating_sub(self.hand.len())
+        let journalled = self.hand.iter().filter(|pending| pending.seq.is_some()).count();
+        RECORDINGS_IN_HAND.saturating_sub(journalled)
     }
 
     /// Calls in hand whose recordings are open.

@@ -46,6 +46,15 @@ pub struct Policy {
     pub started: Monotonic,
 }
 
+/// What a report told of: met (again), or over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// Of [`Schedule::fault`].
+    pub fault: bool,
+    /// Of [`Schedule::alarm`].
+    pub alarm: bool,
+}
+
 /// The schedule of one CRM.
 #[derive(Debug)]
 pub struct Schedule {
@@ -73,6 +82,9 @@ pub struct Schedule {
     fault: Option<String>,
     /// Why recordings cannot come, until one came.
     alarm: Option<String>,
+    /// The fault is that of single calls; the portal itself is well.
+    fault_of_calls: bool,
+    news: News,
     counters: Counters,
 }
 
@@ -98,6 +110,8 @@ impl Schedule {
             marks: VecDeque::new(),
             fault: None,
             alarm: None,
+            fault_of_calls: false,
+            news: News::default(),
             counters: Counters::default(),
         }
     }
@@ -205,9 +219,10 @@ impl Schedule {
             *busy = false;
         }
         // A recording that is not there yet is no fault of the CRM.
-        if report.lane != Lane::Recordings || self.refreshing() || !matches!(report.outcome, Outcome::Retry { .. }) {
-            self.note_fault(&report.outcome, now.mono);
-        }
+        let of_file =
+            report.lane == Lane::Recordings && !self.refreshing() && matches!(report.outcome, Outcome::Retry { .. });
+        let is_fault = !of_file && self.note_fault(report.lane, &report.outcome, now.mono);
+        let is_done = report.outcome == Outcome::Done;
         if let Outcome::Held { after } = &report.outcome
             && let Some(held) = self.held.get_mut(report.lane as usize)
         {
@@ -222,6 +237,17 @@ impl Schedule {
             Lane::Recordings if self.refreshing() => self.refresh_reported(&report.outcome, now.mono),
             Lane::Recordings => self.recording_reported(report, now),
         }
+        // One call that goes does not mend another that cannot.
+        let is_over = is_done && self.fault.is_some() && !(self.fault_of_calls && self.calls.are_stuck());
+        if is_over {
+            (self.fault, self.fault_of_calls) = (None, false);
+        }
+        self.news.fault = is_fault || is_over;
+    }
+
+    /// What the last report was about. Told once.
+    pub fn take_news(&mut self) -> News {
+        core::mem::take(&mut self.news)
     }
 
     /// The next mark for the journal.
@@ -347,23 +373,26 @@ impl Schedule {
         })
     }
 
-    fn note_fault(&mut self, outcome: &Outcome, now: Monotonic) {
-        match outcome {
-            Outcome::Done => self.fault = None,
-            Outcome::Retry { why, .. } => {
+    /// Notes what is wrong. False when nothing is.
+    fn note_fault(&mut self, lane: Lane, outcome: &Outcome, now: Monotonic) -> bool {
+        let (why, wish) = match outcome {
+            Outcome::Retry { why, after } => {
                 self.counters.retries += 1;
-                self.fault = Some(why.clone());
+                (why, after.unwrap_or_default())
             }
-            Outcome::InDoubt { why, .. } => {
+            Outcome::InDoubt { why, after } => {
                 self.counters.in_doubt += 1;
-                self.fault = Some(why.clone());
+                (why, *after)
             }
             Outcome::Suspend { after, why } => {
                 self.suspended = now + *after;
-                self.fault = Some(why.clone());
+                (why, Duration::ZERO)
             }
-            Outcome::Refused { .. } | Outcome::Held { .. } => {}
-        }
+            Outcome::Done | Outcome::Refused { .. } | Outcome::Held { .. } => return false,
+        };
+        self.fault = Some(why.clone());
+        self.fault_of_calls = lane == Lane::Calls && wish > BACKOFF_LONGEST;
+        true
     }
 
     fn card_reported(&mut self, report: Report, now: Monotonic) {
@@ -394,8 +423,9 @@ impl Schedule {
             Outcome::Refused { why } => {
                 self.portal.succeeded();
                 self.counters.refused += 1;
-                let seq = self.calls.settle().and_then(|fact| fact.seq);
-                self.mark(seq, Mark::Refused { reason: bounded(why.as_bytes()) });
+                let Some(fact) = self.calls.settle() else { return };
+                log::warn!("call {} is refused for ever: {why}", fact.record.id);
+                self.mark(fact.seq, Mark::Refused { reason: bounded(why.as_bytes()) });
             }
             Outcome::Retry { after, .. } => {
                 let own = after.filter(|wish| self.answered_for_one(*wish));
@@ -434,7 +464,14 @@ impl Schedule {
         let news = (wanted && fact.ticket.call != ticket.call).then(|| ticket.call.clone());
         self.mark(fact.seq, Mark::Delivered { ticket: news });
         if wanted {
-            self.recordings.deal(Pending::new(fact.seq, fact.record, ticket, fact.in_doubt, now.mono));
+            let pending = Pending::new(fact.seq, fact.record, ticket, fact.in_doubt, now.mono);
+            if let Err(lost) = self.recordings.deal(pending) {
+                self.counters.recordings_given_up += 1;
+                log::warn!(
+                    "call {} gets no recording: the journal does not hold it and the memory has no room",
+                    lost.record.id
+                );
+            }
         }
     }
 
@@ -478,6 +515,7 @@ impl Schedule {
 
     fn recording_reported(&mut self, report: Report, now: Stamp) {
         if report.alarm.is_some() || report.outcome == Outcome::Done {
+            self.news.alarm = report.alarm.is_some() || self.alarm.is_some();
             self.alarm = report.alarm;
         }
         match report.outcome {
@@ -509,9 +547,10 @@ impl Schedule {
 
     fn give_up_recordings(&mut self, why: &str) {
         self.counters.recordings_given_up += 1;
-        let seq = self.recordings.give_up();
+        let Some(pending) = self.recordings.give_up() else { return };
+        log::warn!("call {} gets no recording: {why}", pending.record.id);
         let reason: Reason = bounded(why.as_bytes());
-        self.mark(seq, Mark::RecordingsGivenUp { reason });
+        self.mark(pending.seq, Mark::RecordingsGivenUp { reason });
     }
 
     fn recording_failed(&mut self, wish: Duration, in_doubt: bool, why: &str, now: Stamp) {

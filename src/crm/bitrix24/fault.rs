@@ -174,26 +174,25 @@ impl Fault {
         }
     }
 
-    /// What the schedule is told. `host` and `method` are for the text.
+    /// What the schedule is told. `host` and `method` are for the text, which names the method only where the portal
+    /// itself has answered: an outage is one fault, whatever was asked meanwhile.
     pub(super) fn outcome(self, host: &str, method: Method) -> Outcome {
         match self {
             Self::Held(after) => Outcome::Held { after },
             Self::Clock => suspend(CLOCK, format!("{host}: this machine's clock is not set, waiting for it (NTP)")),
-            Self::Page(status) => {
-                doubt(format!("{host}: {method}: answered with a page instead of JSON (HTTP {status})"))
-            }
+            Self::Page(status) => doubt(format!("{host}: answers with a page instead of JSON (HTTP {status})")),
             Self::Moved(to) => {
                 suspend(OPERATOR, format!("{host}: redirects to {to}: put the portal's new address into webhook"))
             }
-            Self::Http(fault) => http_outcome(&fault, host, method),
+            Self::Http(fault) => http_outcome(&fault, host),
             Self::Api { kind, text, wait } => kind
                 .outcome(wait, format!("{host}: {method}: {}", if text.is_empty() { "no reason told" } else { &text })),
         }
     }
 }
 
-fn http_outcome(fault: &HttpFault, host: &str, method: Method) -> Outcome {
-    let why = format!("{host}: {method}: {fault}");
+fn http_outcome(fault: &HttpFault, host: &str) -> Outcome {
+    let why = format!("{host}: {fault}");
     match fault {
         HttpFault::Tls(TlsFault::Handshake) => Outcome::Retry { after: None, why },
         HttpFault::Tls(TlsFault::NotYetValid) => suspend(SHORT, why),
@@ -347,6 +346,19 @@ mod tests {
             assert!(!fault.may_have_run(), "{fault:?}");
             let text = format!("{fault:?}");
             assert!(matches!(fault.outcome("h", "m"), Outcome::Retry { .. }), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_outage_has_one_text_whatever_was_asked() {
+        let faults: [fn() -> Fault; 4] = [
+            || Fault::Http(HttpFault::Cut),
+            || Fault::Http(HttpFault::NotSent("connection refused".to_owned())),
+            || Fault::Page(502),
+            || Fault::Moved("elsewhere".to_owned()),
+        ];
+        for fault in faults {
+            assert_eq!(fault().outcome("h", "user.get"), fault().outcome("h", "telephony.externalcall.show"));
         }
     }
 
