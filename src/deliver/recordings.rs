@@ -84,15 +84,16 @@ pub struct Recordings {
 
 impl Recordings {
     /// Takes the recordings of a call, if there is room; otherwise they are read from the journal in their turn. Those of
-    /// a call that no journal brings back have room of their own; beyond that they are given back.
-    pub fn deal(&mut self, pending: Pending) -> Result<(), Pending> {
+    /// a call that no journal brings back have room of their own; beyond that they are lost.
+    /// False when they are.
+    pub fn deal(&mut self, pending: Pending) -> bool {
         let journalled = self.hand.iter().filter(|pending| pending.seq.is_some()).count();
         match pending.seq {
-            Some(_) if journalled >= RECORDINGS_IN_HAND => return Ok(()),
-            None if self.hand.len() - journalled >= UNJOURNALLED_RECORDINGS => return Err(pending),
+            Some(_) if journalled >= RECORDINGS_IN_HAND => return true,
+            None if self.hand.len() - journalled >= UNJOURNALLED_RECORDINGS => return false,
             _ => self.hand.push_back(pending),
         }
-        Ok(())
+        true
     }
 
     /// What to read from the journal next, if there is room.
@@ -129,7 +130,7 @@ impl Recordings {
             self.cursor = self.cursor.max(entry.seq);
             let settled = self.settled.contains(&entry.seq);
             if !settled && !self.hand.iter().any(|pending| pending.seq == Some(entry.seq)) {
-                let _ = self.deal(Pending::loaded(entry, now)); // the journal keeps what finds no room
+                self.deal(Pending::loaded(entry, now)); // the journal keeps what finds no room
             }
         }
     }

@@ -464,12 +464,12 @@ impl Schedule {
         let news = (wanted && fact.ticket.call != ticket.call).then(|| ticket.call.clone());
         self.mark(fact.seq, Mark::Delivered { ticket: news });
         if wanted {
-            let pending = Pending::new(fact.seq, fact.record, ticket, fact.in_doubt, now.mono);
-            if let Err(lost) = self.recordings.deal(pending) {
+            let record = Arc::clone(&fact.record);
+            if !self.recordings.deal(Pending::new(fact.seq, record, ticket, fact.in_doubt, now.mono)) {
                 self.counters.recordings_given_up += 1;
                 log::warn!(
                     "call {} gets no recording: the journal does not hold it and the memory has no room",
-                    lost.record.id
+                    fact.record.id
                 );
             }
         }
