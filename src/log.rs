@@ -9,7 +9,7 @@
 mod mask;
 mod repeated;
 
-pub use mask::{hide, masked};
+pub use mask::{hide, masked, secret_part};
 pub use repeated::Repeated;
 
 use crate::limits::{LOG_FLUSH_TIMEOUT, LOG_LINES};

@@ -9,9 +9,11 @@ use super::{Exit, complain, configured};
 use crate::ami::link::Output;
 use crate::config::{Config, CrmKind};
 use crate::limits::{AMI_LINE_BYTES, TRANSCRIPT_BYTES};
+use crate::log;
 use core::ops::ControlFlow;
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Instant;
 
@@ -59,11 +61,13 @@ pub(super) fn record(config: &Path, file: &Path) -> Exit {
     Exit::Failed
 }
 
+/// The secrets of the configuration; of a webhook the part that is secret, which may stand there without the rest.
 fn secrets(config: &Config) -> Vec<Vec<u8>> {
     let webhooks = config.crm.iter().map(|crm| match &crm.kind {
-        CrmKind::Bitrix24(bitrix24) => bitrix24.webhook.expose(),
+        CrmKind::Bitrix24(bitrix24) => log::secret_part(&bitrix24.webhook),
     });
-    webhooks.chain([config.pbx.secret.expose()]).map(|secret| secret.as_bytes().to_vec()).collect()
+    let secrets = webhooks.chain([config.pbx.secret.expose()]).filter(|secret| !secret.is_empty());
+    secrets.map(|secret| secret.as_bytes().to_vec()).collect()
 }
 
 struct Transcript {
@@ -71,28 +75,30 @@ struct Transcript {
     timing: File,
     secrets: Vec<Vec<u8>>,
     line: Vec<u8>,
+    header: Header,
     offset: u64,
     began: Instant,
 }
 
 impl Transcript {
     fn create(file: &Path, secrets: Vec<Vec<u8>>) -> io::Result<Self> {
-        let bytes = File::create_new(file)?;
-        let mut timing = File::create_new(file.with_extension("timing.tsv"))?;
+        let bytes = private(file)?;
+        let mut timing = private(&file.with_extension("timing.tsv"))?;
         timing.write_all(b"seconds\toffset\tbytes\n")?;
-        Ok(Self { bytes, timing, secrets, line: Vec::new(), offset: 0, began: Instant::now() })
+        Ok(Self { bytes, timing, secrets, line: Vec::new(), header: Header::Begins, offset: 0, began: Instant::now() })
     }
 
-    /// Writes the lines that `bytes` completes; a line without an end is written at its cap.
+    /// Writes the lines that `bytes` completes; of a line without an end as much as its cap, but for what may be the
+    /// beginning of a secret.
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         let start = self.offset;
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.line.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || self.line.len() >= AMI_LINE_BYTES {
-                mask(&mut self.line, &self.secrets);
-                self.bytes.write_all(&self.line)?;
-                self.offset += self.line.len() as u64;
-                self.line.clear();
+            if piece.ends_with(b"\n") {
+                self.write(self.line.len())?;
+            } else if self.line.len() >= AMI_LINE_BYTES {
+                let longest = self.secrets.iter().map(Vec::len).max().unwrap_or(0);
+                self.write(self.line.len().saturating_sub(longest))?;
             }
         }
         if self.offset > start {
@@ -104,20 +110,58 @@ impl Transcript {
         }
         Ok(())
     }
+
+    /// Writes the first `length` bytes of the line, all of it masked. The stars of a secret that reaches beyond them
+    /// stay in the line.
+    fn write(&mut self, length: usize) -> io::Result<()> {
+        mask(&mut self.line, &self.secrets, &mut self.header);
+        let ends = self.line.ends_with(b"\n");
+        let written = self.line.drain(..length);
+        self.bytes.write_all(written.as_slice())?;
+        self.offset += length as u64;
+        drop(written);
+        self.header = match self.header {
+            _ if ends => Header::Begins,
+            Header::Begins => Header::Plain,
+            other => other,
+        };
+        Ok(())
+    }
 }
 
-/// Stars secrets in a line, at the same length.
-fn mask(line: &mut [u8], secrets: &[Vec<u8>]) {
-    if let Some(colon) = line.iter().position(|byte| *byte == b':') {
+/// A new file that only its owner may read: it names customers.
+fn private(path: &Path) -> io::Result<File> {
+    File::options().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// What is known of the line in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Header {
+    /// Its name is still to be read.
+    Begins,
+    /// Its beginning was written; its value is no secret as a whole.
+    Plain,
+    /// Its beginning was written; its value is a secret.
+    Secret,
+}
+
+/// Stars secrets in a line, at the same length. `header` says what was written of the line before, and learns whether its
+/// value is a secret.
+fn mask(line: &mut [u8], secrets: &[Vec<u8>], header: &mut Header) {
+    if *header == Header::Secret {
+        star(line);
+    } else if let (Header::Begins, Some(colon)) = (*header, line.iter().position(|byte| *byte == b':')) {
         let (name, value) = line.split_at_mut(colon);
-        if SECRET_HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header.as_bytes())) {
+        if SECRET_HEADERS.iter().any(|secret| name.eq_ignore_ascii_case(secret.as_bytes())) {
             star(value.get_mut(1..).unwrap_or_default());
+            *header = Header::Secret;
         }
     }
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         while let Some(at) = line.windows(secret.len()).position(|window| window == secret.as_slice()) {
             star(line.get_mut(at..at + secret.len()).unwrap_or_default());
-            if secret.iter().all(|byte| *byte == b'*') {
+            // A secret with a blank stays one, and stars are stars.
+            if line.get(at..).is_some_and(|rest| rest.starts_with(secret)) {
                 break;
             }
         }
@@ -137,10 +181,10 @@ mod tests {
     #[test]
     fn secrets_are_starred_at_their_length() {
         let mut line = b"Challenge: 188788592\r\n".to_vec();
-        mask(&mut line, &[]);
+        mask(&mut line, &[], &mut Header::Begins);
         assert_eq!(line, b"Challenge: *********\r\n");
         let mut line = b"AppData: curl https://x/rest/1/abc/ and s3cret\r\n".to_vec();
-        mask(&mut line, &[b"https://x/rest/1/abc/".to_vec(), b"s3cret".to_vec()]);
+        mask(&mut line, &[b"https://x/rest/1/abc/".to_vec(), b"s3cret".to_vec()], &mut Header::Begins);
         assert_eq!(line, b"AppData: curl ********************* and ******\r\n");
     }
 
@@ -157,5 +201,52 @@ mod tests {
         let offsets: Vec<&str> = timing.lines().skip(1).map(|line| line.split_once('\t').unwrap().1).collect();
         assert_eq!(offsets, ["0\t30", "30\t13"]);
         std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// A transcript of a few lines in a directory of its own.
+    fn captured(name: &str, secrets: &[&str], pieces: &[&[u8]]) -> (Vec<u8>, u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = std::env::temp_dir().join(format!("ringpost-record-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = dir.join("trace.txt");
+        let secrets = secrets.iter().map(|secret| secret.as_bytes().to_vec()).collect();
+        let mut transcript = Transcript::create(&file, secrets).unwrap();
+        for piece in pieces {
+            transcript.take(piece).unwrap();
+        }
+        transcript.take(b"\r\n").unwrap();
+        let mode = |file: &Path| std::fs::metadata(file).unwrap().permissions().mode() & 0o777;
+        let modes = mode(&file) | mode(&file.with_extension("timing.tsv"));
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::remove_dir_all(&dir).unwrap();
+        (bytes, modes)
+    }
+
+    #[test]
+    fn a_transcript_is_for_its_owner_alone() {
+        assert_eq!(captured("mode", &[], &[b"X: 1"]).1, 0o600);
+    }
+
+    #[test]
+    fn a_secret_across_the_cut_of_a_long_line_is_masked() {
+        let secret = "abcdef0123456789";
+        for before in AMI_LINE_BYTES - 40..AMI_LINE_BYTES + 20 {
+            let line = [vec![b'x'; before], secret.as_bytes().to_vec(), vec![b'y'; 100]].concat();
+            for size in [1000, 4096] {
+                let pieces: Vec<&[u8]> = line.chunks(size).collect();
+                let (bytes, _) = captured("cut", &[secret], &pieces);
+                let stars = [vec![b'x'; before], vec![b'*'; secret.len()], vec![b'y'; 100], b"\r\n".to_vec()].concat();
+                assert!(bytes == stars, "{before} {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_header_longer_than_a_line_is_starred_to_its_end() {
+        let line = [b"Secret: ".to_vec(), vec![b's'; 3 * AMI_LINE_BYTES]].concat();
+        let pieces: Vec<&[u8]> = line.chunks(5000).chain([b"\r\nX: sss".as_slice()]).collect();
+        let (bytes, _) = captured("header", &[], &pieces);
+        let stars = [b"Secret: ".to_vec(), vec![b'*'; 3 * AMI_LINE_BYTES], b"\r\nX: sss\r\n".to_vec()].concat();
+        assert!(bytes == stars);
     }
 }

@@ -26,13 +26,20 @@ static HIDDEN: RwLock<Vec<Secret>> = RwLock::new(Vec::new());
 /// Has `secret` masked from now on in every text that passes [`masked`]. Called once per secret of the configuration,
 /// so the list is as short as that. Of a webhook's URL the part that is secret is hidden.
 pub fn hide(secret: &Secret) {
-    let text = secret.expose();
-    let part = text.trim_end_matches('/').rsplit('/').next().unwrap_or(text);
-    let part = if text.starts_with("https://") { Secret::new(part) } else { secret.clone() };
+    let part = Secret::new(secret_part(secret));
     let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);
     if part.expose().len() >= SHORTEST_HIDDEN && !hidden.contains(&part) {
         hidden.push(part);
     }
+}
+
+/// What of a secret must not be seen: of a webhook's URL the last part of its path, of anything else all of it.
+pub fn secret_part(secret: &Secret) -> &str {
+    let text = secret.expose();
+    if !text.starts_with("https://") {
+        return text;
+    }
+    text.trim_end_matches('/').rsplit('/').next().unwrap_or(text)
 }
 
 /// `text` fit for a log: secrets as `***`, control characters escaped, at most
