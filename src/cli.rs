@@ -43,6 +43,8 @@ Exit codes: 0 well, 1 the thing asked for failed, 2 the command or the configura
 pub struct Invocation {
     /// The configuration file.
     pub config: PathBuf,
+    /// It was named here: it has to be there.
+    pub named: bool,
     /// The log level, if it was given here.
     pub log: Option<LevelFilter>,
     /// What to do.
@@ -205,8 +207,9 @@ impl Words {
             Some(instead) => instead,
             None => self.ordered()?,
         };
+        let named = self.config.is_some();
         let config = self.config.unwrap_or_else(|| DEFAULT_PATH.into());
-        Ok(Invocation { config, log: self.log, command })
+        Ok(Invocation { config, named, log: self.log, command })
     }
 
     fn ordered(&mut self) -> Result<Command, UsageError> {
@@ -289,11 +292,15 @@ mod tests {
     #[test]
     fn options_stand_before_or_after_the_command() {
         for line in ["-c a.toml --log debug check", "check --config=a.toml --log=DEBUG", "-ca.toml check --log debug"] {
-            let invocation =
-                Invocation { config: "a.toml".into(), log: Some(LevelFilter::Debug), command: Command::Check };
+            let invocation = Invocation {
+                config: "a.toml".into(),
+                named: true,
+                log: Some(LevelFilter::Debug),
+                command: Command::Check,
+            };
             assert_eq!(parsed(line), Ok(invocation), "{line}");
         }
-        assert_eq!(parsed("check").map(|i| i.config), Ok(PathBuf::from(DEFAULT_PATH)));
+        assert_eq!(parsed("check").map(|i| (i.config, i.named)), Ok((PathBuf::from(DEFAULT_PATH), false)));
     }
 
     #[test]

@@ -54,6 +54,15 @@ fn replay_tells_each_call_of_a_trace_in_a_line() {
 }
 
 #[test]
+fn replay_with_a_configuration_that_is_not_there_is_a_mistake() {
+    let nowhere = Place::new();
+    let typo = nowhere.path().join("typo.toml").display().to_string();
+    let (code, said, why) = ringpost(&["-c", &typo, "replay", &trace("inbound-answered")]);
+    assert_eq!((code, said.as_str()), (Some(2), ""));
+    assert!(why.contains(&typo) && why.contains("there is no such file"), "{why}");
+}
+
+#[test]
 fn status_watches_until_it_is_ended() {
     let pbx = Pbx::start();
     let mut agent = Agent::beside(&pbx, None);

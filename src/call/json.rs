@@ -31,6 +31,19 @@ struct Line<'a> {
     ended: Option<String>,
     exact: bool,
     gaps: super::record::Gaps,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliveries: Option<&'a [Delivery]>,
+}
+
+/// What became of a call at one CRM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Delivery {
+    /// Which CRM.
+    pub crm: String,
+    /// `waiting`, `delivered`, `recording-waits` (the call itself is delivered) or `refused`.
+    pub state: &'static str,
+    /// Why it was refused, or why recordings are left out.
+    pub reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -46,8 +59,8 @@ struct TalkLine<'a> {
 }
 
 /// The record as one line of JSON, without a line end. `status` is the CRM's code; `now` dates calls that were made
-/// before the clock was set (times that are not known are null).
-pub fn line(record: &CallRecord, status: Option<&str>, now: Stamp) -> String {
+/// before the clock was set (times that are not known are null). `deliveries` is for the calls of a journal.
+pub fn line(record: &CallRecord, status: Option<&str>, deliveries: Option<&[Delivery]>, now: Stamp) -> String {
     let date = |stamp: Stamp| stamp.date(now).map(Wall::to_iso8601);
     let line = Line {
         id: &record.id,
@@ -80,6 +93,7 @@ pub fn line(record: &CallRecord, status: Option<&str>, now: Stamp) -> String {
         ended: date(record.ended),
         exact: record.gaps.is_exact(),
         gaps: record.gaps,
+        deliveries,
     };
     serde_json::to_string(&line).unwrap_or_default()
 }

@@ -6,19 +6,19 @@
 
 use super::{Exit, complain, configured, print};
 use crate::boot::BootId;
-use crate::call::json;
+use crate::call::json::{self, Delivery};
 use crate::call::record::{CallRecord, Direction, Disposition};
 use crate::clock::{self, Stamp, Wall};
-use crate::config::Config;
-use crate::crm::Port;
-use crate::daemon::ports;
+use crate::config::{self, Config};
+use crate::crm::bitrix24;
+use crate::daemon::{name_of, tag_of};
 use crate::journal::storage::{FileStorage, Storage};
 use crate::journal::thread::FILE_NAME;
 use crate::journal::{Crm, CrmTag, HistoryItem, Ring, Seq, Settings};
 use crate::limits::JOURNAL_WINDOW;
+use crate::log::masked;
 use crate::status::{self, Unwritten};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Prints the journal's calls.
 pub(super) fn calls(file: &Path, as_json: bool) -> Exit {
@@ -40,16 +40,14 @@ fn list(config: &Config, as_json: bool) -> Result<Exit, String> {
     let unwritten = unwritten.map(|report| report.journal.unwritten).unwrap_or_default();
     let path = config.journal.path.join(FILE_NAME);
     let storage = FileStorage::open_read_only(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let ports = ports(&config.crm).map_err(|error| error.to_string())?;
     let settings = Settings {
         boot: BootId::current(),
-        crms: ports.iter().map(|(_, tag)| *tag).collect(),
+        crms: config.crm.iter().map(tag_of).collect(),
         when_full: config.journal.when_full,
     };
     let crms = settings.crms.clone();
     let (mut ring, _) = Ring::open(storage, settings);
     catch_up(&mut ring, &crms, &unwritten);
-    let port = ports.first().map(|(port, _)| port);
     // The ring gives its newest first; people read the oldest first.
     let mut starts = vec![Seq(u64::MAX)];
     while let Some(oldest) = window(&ring, &starts).last().map(|item| item.seq) {
@@ -60,7 +58,7 @@ fn list(config: &Config, as_json: bool) -> Result<Exit, String> {
         let items = window(&ring, &starts);
         starts.pop();
         for item in items.iter().rev() {
-            let exit = print(&line(item, port, as_json));
+            let exit = print(&line(item, &config.crm, as_json));
             if exit != Exit::Well {
                 return Ok(exit);
             }
@@ -83,14 +81,15 @@ fn window(ring: &Ring<FileStorage>, starts: &[Seq]) -> Vec<HistoryItem> {
     starts.last().map(|before| ring.history(*before, JOURNAL_WINDOW)).unwrap_or_default()
 }
 
-fn line(item: &HistoryItem, port: Option<&Arc<dyn Port>>, as_json: bool) -> String {
+fn line(item: &HistoryItem, crms: &[config::Crm], as_json: bool) -> String {
     let now = clock::now();
     let call = &item.call;
+    let deliveries = deliveries(item, crms);
     if as_json {
-        let status = port.filter(|port| port.wants(call)).map(|port| port.status_code(call));
-        return json::line(call, status, now) + "\n";
+        let status = crms.first().filter(|_| bitrix24::wants(call)).map(|_| bitrix24::status_code(call));
+        return json::line(call, status, Some(&deliveries), now) + "\n";
     }
-    format!("{}  {}\n", told(call, now), delivery(item))
+    format!("{}  {}\n", told(call, now), outcome(&deliveries))
 }
 
 /// A call for people, in one line.
@@ -106,7 +105,7 @@ pub(super) fn told(call: &CallRecord, now: Stamp) -> String {
         Disposition::Answered => {
             let who =
                 call.talked_last.as_ref().or(call.answered_by.as_ref()).map_or("?", |extension| extension.as_str());
-            format!("{who} talked {} s", (call.talk_ms + 500) / 1000)
+            format!("{who} talked {} s", call.talk_ms.saturating_add(500) / 1000)
         }
         other => format!("{other:?}").to_lowercase(),
     };
@@ -114,20 +113,34 @@ pub(super) fn told(call: &CallRecord, now: Stamp) -> String {
     format!("{date}  {arrow} {client}  line {}  {how}{exact}", call.line)
 }
 
-fn delivery(item: &HistoryItem) -> &'static str {
+fn deliveries(item: &HistoryItem, crms: &[config::Crm]) -> Vec<Delivery> {
     let recordings = u8::try_from(item.call.recordings.len()).unwrap_or(u8::MAX);
-    let states = || item.deliveries.iter().map(|(_, state, ..)| state);
-    if states().any(|state| state.is_refused()) {
-        "refused"
-    } else if states().any(|state| !state.is_delivered()) {
-        "waiting"
-    } else if states().any(|state| state.is_open(recordings)) {
-        "delivered, recording waits"
-    } else if item.deliveries.is_empty() {
-        "not posted"
-    } else {
-        "delivered"
-    }
+    let told = item.deliveries.iter().map(|(crm, state, _, reason)| Delivery {
+        crm: name_of(crms, usize::from(crm.0)),
+        state: match state {
+            state if state.is_refused() => "refused",
+            state if !state.is_delivered() => "waiting",
+            state if state.is_open(recordings) => "recording-waits",
+            _ => "delivered",
+        },
+        reason: (!reason.is_empty()).then(|| masked(reason)),
+    });
+    told.collect()
+}
+
+/// What became of a call, for people: the worst first, with its reason.
+fn outcome(deliveries: &[Delivery]) -> String {
+    let rank = |delivery: &&Delivery| match delivery.state {
+        "refused" => 0,
+        "waiting" => 1,
+        "recording-waits" => 2,
+        _ => 3,
+    };
+    let Some(Delivery { state, reason, .. }) = deliveries.iter().min_by_key(rank) else {
+        return String::from("not posted");
+    };
+    let state = if *state == "recording-waits" { "delivered, recording waits" } else { state };
+    reason.as_ref().map_or_else(|| state.to_owned(), |reason| format!("{state}: {reason}"))
 }
 
 #[cfg(test)]
@@ -194,8 +207,8 @@ mod tests {
             .map(|(seq, crm, mark)| Unwritten { seq: seq.0, crm: crms[usize::from(crm.0)].bits(), mark })
             .collect();
         let reader = || ring(daemon.storage().clone(), &[crms[1], crms[0]]); // the configuration was put in another order
-        let shown = |ring: &Ring<SimulatedMedium>| -> Vec<&'static str> {
-            ring.history(Seq(u64::MAX), 8).iter().rev().map(delivery).collect()
+        let shown = |ring: &Ring<SimulatedMedium>| -> Vec<String> {
+            ring.history(Seq(u64::MAX), 8).iter().rev().map(|item| outcome(&deliveries(item, &[]))).collect()
         };
         assert_eq!(shown(&reader()), ["waiting", "waiting"], "the file alone");
         let mut ring = reader();
@@ -203,5 +216,19 @@ mod tests {
         assert_eq!(shown(&ring), ["delivered", "waiting"]);
         daemon.flush(clock::now()).unwrap();
         assert!(daemon.stats().unwritten.is_empty());
+    }
+
+    #[test]
+    fn the_worst_is_told_with_its_reason() {
+        let of = |state, reason: Option<&str>| Delivery {
+            crm: String::from("bitrix24"),
+            state,
+            reason: reason.map(str::to_owned),
+        };
+        assert_eq!(outcome(&[]), "not posted");
+        assert_eq!(outcome(&[of("delivered", None), of("waiting", None)]), "waiting");
+        assert_eq!(outcome(&[of("recording-waits", None)]), "delivered, recording waits");
+        assert_eq!(outcome(&[of("delivered", None), of("refused", Some("no such type"))]), "refused: no such type");
+        assert_eq!(outcome(&[of("delivered", Some("the file is gone"))]), "delivered: the file is gone");
     }
 }

@@ -48,7 +48,7 @@ pub fn perform(invocation: &Invocation) -> Exit {
         Command::Doctor => doctor::doctor(&invocation.config),
         Command::Status { json, watch } => status::status(&invocation.config, *json, *watch),
         Command::Calls { json } => calls::calls(&invocation.config, *json),
-        Command::Replay { transcript, json } => replay::replay(&invocation.config, transcript, *json),
+        Command::Replay { transcript, json } => replay::replay(invocation, transcript, *json),
         Command::Record { file } => record::record(&invocation.config, file),
         Command::Version => print(&format!("ringpost {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Help => print(USAGE),

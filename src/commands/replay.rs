@@ -1,11 +1,12 @@
 //! `ringpost replay`: what a captured trace would have told the CRM. Needs neither PBX nor CRM nor a configuration, but
-//! uses the names and contexts of one that is there.
+//! uses the names and contexts of one that is there, or that was asked for.
 
 use super::calls::told;
 use super::{Exit, complain, configured, print};
 use crate::call::classify::Contexts;
 use crate::call::json;
 use crate::call::tracker::{Output, TrackerConfig};
+use crate::cli::Invocation;
 use crate::clock::{Stamp, Wall};
 use crate::crm::bitrix24;
 use crate::limits::TRANSCRIPT_BYTES;
@@ -16,8 +17,8 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 /// Plays the transcript and prints its calls.
-pub(super) fn replay(config: &Path, transcript: &Path, as_json: bool) -> Exit {
-    let tracker = match tracker_config(config) {
+pub(super) fn replay(invocation: &Invocation, transcript: &Path, as_json: bool) -> Exit {
+    let tracker = match tracker_config(&invocation.config, invocation.named) {
         Ok(tracker) => tracker,
         Err(exit) => return exit,
     };
@@ -35,7 +36,7 @@ pub(super) fn replay(config: &Path, transcript: &Path, as_json: bool) -> Exit {
         if let (Output::Finished(call), Exit::Well) = (output, exit) {
             let status = bitrix24::status_code(&call);
             exit = print(&if as_json {
-                json::line(&call, Some(status), now) + "\n"
+                json::line(&call, Some(status), None, now) + "\n"
             } else {
                 format!("{}  status {status}\n", told(&call, now))
             });
@@ -44,8 +45,8 @@ pub(super) fn replay(config: &Path, transcript: &Path, as_json: bool) -> Exit {
     exit
 }
 
-fn tracker_config(file: &Path) -> Result<TrackerConfig, Exit> {
-    if !file.exists() {
+fn tracker_config(file: &Path, named: bool) -> Result<TrackerConfig, Exit> {
+    if !named && !file.exists() {
         let (contexts, profile) = (Contexts::default(), profile::AUTO);
         return Ok(TrackerConfig { pbx_name: String::from("pbx"), contexts, profile });
     }

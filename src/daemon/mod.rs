@@ -13,7 +13,7 @@ mod start;
 mod wire;
 
 pub use pbx::tell_tracker;
-pub use start::{StartError, ports, start};
+pub use start::{StartError, name_of, ports, start, tag_of};
 
 use crate::clock;
 use crate::deliver::job::Report;

@@ -101,6 +101,21 @@ pub fn start(config: &Config) -> Result<Daemon, StartError> {
     })
 }
 
+/// The identity under which the journal knows a CRM.
+pub fn tag_of(crm: &Crm) -> CrmTag {
+    match &crm.kind {
+        CrmKind::Bitrix24(settings) => CrmTag::of(&format!("bitrix24:{}", settings.portal)),
+    }
+}
+
+/// The name of the CRM at this place of the configuration, for people.
+pub fn name_of(crms: &[Crm], place: usize) -> String {
+    let kind = match crms.get(place).map(|crm| &crm.kind) {
+        Some(CrmKind::Bitrix24(_)) | None => "bitrix24",
+    };
+    if crms.len() > 1 { format!("{kind} {}", place + 1) } else { kind.to_owned() }
+}
+
 /// A CRM's port and the identity under which the journal knows it.
 pub type Desk = (Arc<dyn Port>, CrmTag);
 
@@ -111,10 +126,8 @@ pub type Desk = (Arc<dyn Port>, CrmTag);
 pub fn ports(crms: &[Crm]) -> Result<Vec<Desk>, bitrix24::SetupError> {
     let port = |(place, crm): (usize, &Crm)| match &crm.kind {
         CrmKind::Bitrix24(settings) => {
-            let name = if crms.len() > 1 { format!("bitrix24 {}", place + 1) } else { String::from("bitrix24") };
-            let tag = CrmTag::of(&format!("bitrix24:{}", settings.portal));
-            let port: Arc<dyn Port> = Arc::new(bitrix24::Bitrix24::new(name, settings.clone())?);
-            Ok((port, tag))
+            let port: Arc<dyn Port> = Arc::new(bitrix24::Bitrix24::new(name_of(crms, place), settings.clone())?);
+            Ok((port, tag_of(crm)))
         }
     };
     crms.iter().enumerate().map(port).collect()

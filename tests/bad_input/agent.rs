@@ -50,7 +50,7 @@ impl Place {
         fs::write(self.config(), text).expect("the configuration is written");
     }
 
-    fn config(&self) -> PathBuf {
+    pub fn config(&self) -> PathBuf {
         self.0.join("ringpost.toml")
     }
 

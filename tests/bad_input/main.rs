@@ -10,7 +10,7 @@ use portal::{Fault, Portal, PortalConfig, State};
 use ringpost::limits::AMI_LOGIN_TIMEOUT;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Memory of its own that the agent may ever hold, in KiB, whatever it is fed. The development build is the larger one.
 const MEMORY_KIB: u64 = 6 * 1024;
@@ -248,4 +248,61 @@ fn finished_once(portal: &Portal, agent: &Agent, calls: usize) {
     let came = portal.wait_for(deadline, is_there);
     assert!(came.is_some(), "not finished: {:?}\n{}", portal.live_calls(), agent.log());
     assert_eq!(portal.calls().len(), calls, "{:?}", portal.calls());
+}
+
+/// What `ringpost calls` prints as soon as it holds `text`: marks reach the file within half a minute.
+fn calls_with(agent: &Agent, words: &[&str], text: &str) -> String {
+    let until = Instant::now() + Duration::from_secs(90);
+    loop {
+        let listed = agent.place.words(words).output().expect("ringpost runs");
+        let said = String::from_utf8_lossy(&listed.stdout).into_owned();
+        if said.contains(text) {
+            return said;
+        }
+        assert!(Instant::now() < until, "no {text:?} in {listed:?}\n{}", agent.log());
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+#[test]
+fn a_refused_call_is_told_with_its_reason_and_no_certificates_are_needed_to_read_it() {
+    let (pbx, portal) = (Pbx::start(), office());
+    portal.fault(Fault::error(400, "ERROR_CORE", "No such thing here").on("telephony.externalcall.register").times(99));
+    let mut agent = Agent::beside(&pbx, Some(&portal));
+    pbx.wait_live(SOON);
+    pbx.play(&transcript("inbound-noanswer"), 4.0);
+    let line = agent.wait_log("is refused for ever", Duration::from_secs(60));
+    assert!(line.contains("No such thing here") && line.contains("call office-"), "{line}");
+    let said = calls_with(&agent, &["calls"], "refused: ");
+    assert!(said.contains("No such thing here"), "{said}");
+    let broken = "-----BEGIN CERTIFICATE-----\nnot one\n-----END CERTIFICATE-----\n";
+    let ca_file = agent.place.path().join("ca.pem");
+    std::fs::write(&ca_file, broken).expect("a file");
+    let config = std::fs::read_to_string(agent.place.config()).expect("the configuration");
+    let config = config.replace(&portal.ca_file().display().to_string(), &ca_file.display().to_string());
+    agent.place.write_config(&config);
+    let said = calls_with(&agent, &["calls", "--json"], "deliveries");
+    let call: serde_json::Value = serde_json::from_str(said.lines().next().expect("a call")).expect("JSON");
+    assert_eq!(call["deliveries"][0]["crm"], "bitrix24", "{call}");
+    assert_eq!(call["deliveries"][0]["state"], "refused", "{call}");
+    assert!(call["deliveries"][0]["reason"].as_str().is_some_and(|why| why.contains("No such thing here")), "{call}");
+    assert_eq!(call["status"], "304", "{call}");
+}
+
+#[test]
+fn check_and_run_agree_how_large_a_file_of_roots_may_be() {
+    let (pbx, portal) = (Pbx::start(), office());
+    let place = Place::new();
+    place.configure(pbx.address(), Some(&portal));
+    let mut roots = std::fs::read(portal.ca_file()).expect("the portal's root");
+    let ca_file = place.path().join("ca.pem");
+    let config = std::fs::read_to_string(place.config()).expect("the configuration");
+    place.write_config(&config.replace(&portal.ca_file().display().to_string(), &ca_file.display().to_string()));
+    for (bytes, code) in [(500_000, Some(0)), (1_500_000, Some(2))] {
+        roots.resize(bytes, b'\n');
+        std::fs::write(&ca_file, &roots).expect("a file");
+        let checked = place.command("check");
+        assert_eq!(checked.status.code(), code, "{bytes}: {checked:?}");
+        assert_eq!(ringpost::crm::http::Http::new(Some(&ca_file)).is_ok(), code == Some(0), "{bytes}");
+    }
 }

@@ -163,6 +163,11 @@ impl Bitrix24 {
     }
 }
 
+/// Whether a call is posted: internal ones are not.
+pub fn wants(call: &CallRecord) -> bool {
+    call.direction != Direction::Internal
+}
+
 /// Whether a repeated register could make a second call out of it.
 fn is_old(call: &LiveCall) -> bool {
     crate::clock::now().mono.since(call.started.mono) > DEDUPE_WINDOW
@@ -211,7 +216,7 @@ impl Port for Bitrix24 {
     }
 
     fn wants(&self, call: &CallRecord) -> bool {
-        call.direction != Direction::Internal
+        wants(call)
     }
 
     fn status_code(&self, call: &CallRecord) -> &'static str {
