@@ -95,6 +95,24 @@ live::office! {
 }
 
 live::office! {
+    pjsip fn register_of_a_call_that_is_over_is_blocked_by_429(office) {
+        office.portal.go_down();
+        let (client, call, phone) = ringing(office)?;
+        let answered = phone.answer()?;
+        thread::sleep(secs(3.0));
+        let talk = call.hang_up()?.at - answered;
+        office.agent.await_status("the call waits", secs(10.0), |status| status["journal"]["waiting"] == 1)?;
+        office.portal.fault(Fault::operation_limited().on(REGISTER));
+        office.portal.come_up()?;
+        // The method rests for a minute.
+        let finished = office.only_call(&client, RECOVERY + secs(60.0))?;
+        assert_talk(&finished, USER_OF_101, talk, 1.0);
+        assert_eq!(office.portal.faults_left(), 0, "nothing was blocked");
+        Ok(())
+    }
+}
+
+live::office! {
     pjsip fn a_proxy_answers_with_a_page(office) {
         one_call_despite(office, vec![
             Fault::html(502, false).on(REGISTER),
