@@ -174,6 +174,9 @@ fn more_calls_than_one_window_are_listed_in_order() {
         .collect();
     let mut ids: Vec<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
     assert_eq!(ids.len(), 154, "{rows:#?}");
+    let states = ["delivered", "refused", "", "recording-waits", "waiting"];
+    let told = rows[..5].iter().map(|row| row["deliveries"][0]["state"].as_str().unwrap_or("")).collect::<Vec<_>>();
+    assert_eq!(told, states, "{:#?}", &rows[..5]);
     let of_backlog: Vec<String> = rows[4..].iter().map(|row| row["client"].as_str().unwrap_or("").to_owned()).collect();
     assert_eq!(of_backlog, (4..154).map(client).collect::<Vec<_>>());
     ids.sort_unstable();
@@ -181,7 +184,10 @@ fn more_calls_than_one_window_are_listed_in_order() {
     assert_eq!(ids.len(), 154, "an identity twice");
 }
 
-/// Whether the line ends with this word for its delivery; a refusal may be followed by its reason.
+/// Whether the line ends with this word for its delivery; a refusal tells the portal's reason.
 fn says(line: &str, state: &str) -> bool {
-    line.ends_with(&format!("  {state}")) || state == "refused" && line.contains("  refused")
+    match state {
+        "refused" => line.contains("  refused: ") && line.contains("No such thing"),
+        state => line.ends_with(&format!("  {state}")),
+    }
 }
