@@ -291,7 +291,10 @@ pub const RECORDINGS_IN_HAND: usize = 16;
 pub const UNJOURNALLED_RECORDINGS: usize = 64;
 /// Finished calls handed to the journal and not yet answered for. At the cap further calls are delivered from memory,
 /// unjournalled, and `unjournalled` rises.
-pub const APPENDS_IN_FLIGHT: usize = 128;
+pub const APPENDS_IN_FLIGHT: usize = 64;
+/// Calls of one CRM that the journal could not take and that wait in memory for their delivery. At the cap a further one
+/// is lost, with a line in the log.
+pub const UNJOURNALLED_CALLS: usize = 128;
 /// Changes of a card are gathered this long before the second and any later request for it. The first goes at once.
 pub const CARD_DEBOUNCE: Duration = Duration::from_millis(300);
 /// A card that could not be shown within this time of its change is not shown any more.
@@ -373,6 +376,9 @@ pub const JOURNAL_REOPEN_INTERVAL: Duration = Duration::from_secs(60);
 /// memory at most, one that waits and one that is being written. A larger one is not written and the one before it taken
 /// away; a killed agent then joins the calls half-way.
 pub const MIRROR_BYTES: usize = 4 * 1024 * 1024;
+/// A spare buffer for the mirror's state up to this size, in bytes, is kept in any case; a larger one that was not a quarter
+/// full is given back to the system.
+pub const MIRROR_SPARE_BYTES: usize = 64 * 1024;
 
 /// While calls are in progress the mirror is written at least this often, so that a kill costs no more of a talk.
 pub const MIRROR_INTERVAL: Duration = Duration::from_secs(1);

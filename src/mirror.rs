@@ -16,11 +16,11 @@
 //! ```
 //!
 //! The content is the daemon's own business. A file of another boot, another version or with a wrong checksum is no
-//! mirror. Bounds: one waiting state of at most [`MIRROR_BYTES`]. Not for anything that must outlive the power: see
+//! mirror. Bounds: one waiting state of at most [`MIRROR_BYTES`], one that is being written, one spare buffer. Not for anything that must outlive the power: see
 //! [`journal`](crate::journal).
 
 use crate::boot::BootId;
-use crate::limits::MIRROR_BYTES;
+use crate::limits::{MIRROR_BYTES, MIRROR_SPARE_BYTES};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -90,12 +90,20 @@ impl Mirror {
         Ok(Self { desk, generation: 0, progress, thread: Some(thread) })
     }
 
+    /// An empty buffer for the next state, one of those that are done with if possible: a state is made many times a
+    /// minute, and a large buffer made anew each time leaves holes in the heap.
+    pub fn buffer(&mut self) -> Vec<u8> {
+        self.desk.lock().spare.take().unwrap_or_default()
+    }
+
     /// Hands over the present state, in place of one that still waits. Never blocks for I/O. Returns its number, which
     /// [`Progress`] will reach.
     pub fn store(&mut self, content: Vec<u8>) -> u64 {
         self.generation += 1;
         let mut slot = self.desk.lock();
-        slot.state = Some((self.generation, content));
+        if let Some((_, overtaken)) = slot.state.replace((self.generation, content)) {
+            slot.give_back(overtaken);
+        }
         self.desk.changed.notify_one();
         self.generation
     }
@@ -157,7 +165,20 @@ struct Desk {
 #[derive(Debug, Default)]
 struct Waiting {
     state: Option<(u64, Vec<u8>)>,
+    /// Empty.
+    spare: Option<Vec<u8>>,
     is_closed: bool,
+}
+
+impl Waiting {
+    /// Keeps the buffer for a later state, but not one that a crowd which is gone has made large.
+    fn give_back(&mut self, mut buffer: Vec<u8>) {
+        let is_roomy = buffer.capacity() > MIRROR_SPARE_BYTES && buffer.capacity() / 4 > buffer.len();
+        buffer.clear();
+        if !is_roomy {
+            self.spare = Some(buffer);
+        }
+    }
 }
 
 impl Desk {
@@ -199,6 +220,7 @@ impl Writer {
                     progress.written = generation;
                 }
             });
+            self.desk.lock().give_back(content);
         }
     }
 

@@ -193,7 +193,8 @@ mod tests {
         let mut seqs = Vec::new();
         for id in ["office-1.1", "office-1.2"] {
             let call = missed(id);
-            let entry = Entry { call, addressees: [wants(0), wants(1)].into_iter().collect() };
+            let entry =
+                Entry { call: std::sync::Arc::new(call), addressees: [wants(0), wants(1)].into_iter().collect() };
             seqs.push(daemon.append(&entry, clock::now()).unwrap().seq);
         }
         daemon.sync().unwrap();

@@ -18,6 +18,10 @@ pub trait JournalDesk {
 pub trait MirrorDesk {
     /// Hands over the present state, in place of one that still waits. Returns its number.
     fn store(&mut self, content: Vec<u8>) -> u64;
+    /// See [`Mirror::buffer`].
+    fn buffer(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
 
     /// How far it is.
     fn how_far(&self) -> Progress;
@@ -38,6 +42,9 @@ impl JournalDesk for Journal {
 impl MirrorDesk for Mirror {
     fn store(&mut self, content: Vec<u8>) -> u64 {
         Self::store(self, content)
+    }
+    fn buffer(&mut self) -> Vec<u8> {
+        Self::buffer(self)
     }
 
     fn how_far(&self) -> Progress {

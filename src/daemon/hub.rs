@@ -368,7 +368,7 @@ impl Hub {
         let wanted = self.recordings && !record.recordings.is_empty() && record.talk_ms > 0;
         let addressees =
             tickets.iter().map(|(crm, ticket)| Addressee { crm: *crm, ticket: ticket.clone(), recordings: wanted });
-        let entry = Entry { call: (*record).clone(), addressees: addressees.collect() };
+        let entry = Entry { call: Arc::clone(&record), addressees: addressees.collect() };
         let full = self.appends.len() >= APPENDS_IN_FLIGHT;
         self.appends.insert(token, Append { record, told_as: None, tickets, entry: Some(Box::new(entry)) });
         if full {
@@ -439,7 +439,7 @@ impl Hub {
                 seat.schedule.dropped(&image.record.id, now);
             }
         }
-        self.keep(Arc::new(image.record), tickets, now);
+        self.keep(image.record, tickets, now);
     }
 
     fn known_tickets(&self, tickets: &[(u32, Ticket)]) -> Vec<(Crm, Ticket)> {
@@ -481,10 +481,11 @@ impl Hub {
                 .collect(),
             finished: self.unsafe_calls(),
         };
-        let content = serde_json::to_vec(&image).unwrap_or_else(|error| {
+        let mut content = self.mirror.buffer();
+        if let Err(error) = serde_json::to_writer(&mut content, &image) {
             log::error!("the mirror could not be made: {error}");
-            Vec::new() // no state is better than an old one
-        });
+            content.clear(); // no state is better than an old one
+        }
         let write = self.mirror.store(content);
         if self.mirrored.awaited == Some(u64::MAX) {
             self.mirrored.awaited = Some(write);
@@ -517,7 +518,7 @@ impl Hub {
         let mut images: Vec<FinishedImage> = Vec::new();
         for append in self.appends.values() {
             let tickets = append.tickets.iter().filter_map(|(crm, ticket)| Some((tag(*crm)?, ticket.clone())));
-            images.push(FinishedImage { record: (*append.record).clone(), tickets: tickets.collect() });
+            images.push(FinishedImage { record: Arc::clone(&append.record), tickets: tickets.collect() });
         }
         for seat in &self.seats {
             for (record, ticket) in seat.schedule.unjournalled() {
@@ -525,7 +526,7 @@ impl Hub {
                 let ticket = (seat.tag.bits(), Ticket { in_doubt: true, ..ticket.clone() });
                 match images.iter_mut().find(|image| image.record.id == record.id) {
                     Some(image) => image.tickets.push(ticket),
-                    None => images.push(FinishedImage { record: record.clone(), tickets: vec![ticket] }),
+                    None => images.push(FinishedImage { record: Arc::clone(record), tickets: vec![ticket] }),
                 }
             }
         }

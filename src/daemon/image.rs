@@ -11,6 +11,7 @@ use crate::clock::Monotonic;
 use crate::crm::{Shown, Ticket};
 use crate::deliver::cards::Card;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// As it is written.
 #[derive(Debug, Serialize)]
@@ -64,7 +65,7 @@ impl CardImage {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FinishedImage {
     /// The call.
-    pub record: CallRecord,
+    pub record: Arc<CallRecord>,
     /// What the CRMs know of it, by their tags.
     pub tickets: Vec<(u32, Ticket)>,
 }

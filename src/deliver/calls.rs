@@ -1,7 +1,7 @@
 //! The hand of finished calls of one CRM: dealt from the journal, delivered one by one, oldest first.
 //!
 //! Bounds: [`CALLS_IN_HAND`] entries from the journal (and for a moment one answer of it more) and
-//! [`APPENDS_IN_FLIGHT`] that the journal could not take. The rest waits in the journal and is read through a cursor,
+//! [`UNJOURNALLED_CALLS`] that the journal could not take. The rest waits in the journal and is read through a cursor,
 //! which goes from the oldest call to the youngest and then rests.
 //!
 //! A call that fails by itself must hold up nobody. It waits aside and is asked for by its own place when it is due, so
@@ -16,8 +16,8 @@ use crate::clock::Monotonic;
 use crate::crm::{Shown, Ticket};
 use crate::journal::{Dating, Part, Pending, Seq};
 use crate::limits::{
-    AFTER_CRASH, APPENDS_IN_FLIGHT, BACKOFF_LONGEST, CALL_ASIDE_WAIT, CALL_RETRY_LONGEST, CALL_STUCK_PACE,
-    CALLS_IN_HAND, CALLS_RESCAN, DOUBT_SETTLE_LONGEST,
+    AFTER_CRASH, BACKOFF_LONGEST, CALL_ASIDE_WAIT, CALL_RETRY_LONGEST, CALL_STUCK_PACE, CALLS_IN_HAND, CALLS_RESCAN,
+    DOUBT_SETTLE_LONGEST, UNJOURNALLED_CALLS,
 };
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -197,7 +197,7 @@ impl Calls {
         let journalled = self.journalled();
         if fact.seq.is_some() && journalled >= CALLS_IN_HAND && !self.make_room() {
             self.dry = false;
-        } else if fact.seq.is_none() && self.hand.len() - journalled >= APPENDS_IN_FLIGHT {
+        } else if fact.seq.is_none() && self.hand.len() - journalled >= UNJOURNALLED_CALLS {
             log::error!("call {} is lost: neither the journal nor the memory has room for it", fact.record.id);
         } else {
             self.hand.push_back(fact);
@@ -389,8 +389,8 @@ impl Calls {
     }
 
     /// Calls in hand that the journal does not hold.
-    pub fn unjournalled(&self) -> impl Iterator<Item = (&CallRecord, &Ticket)> {
-        self.hand.iter().filter(|fact| fact.seq.is_none()).map(|fact| (&*fact.record, &fact.ticket))
+    pub fn unjournalled(&self) -> impl Iterator<Item = (&Arc<CallRecord>, &Ticket)> {
+        self.hand.iter().filter(|fact| fact.seq.is_none()).map(|fact| (&fact.record, &fact.ticket))
     }
 
     /// Calls in hand.

@@ -188,7 +188,7 @@ impl Schedule {
     }
 
     /// Calls that only the memory holds.
-    pub fn unjournalled(&self) -> impl Iterator<Item = (&CallRecord, &Ticket)> {
+    pub fn unjournalled(&self) -> impl Iterator<Item = (&Arc<CallRecord>, &Ticket)> {
         self.calls.unjournalled()
     }
 

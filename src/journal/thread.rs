@@ -17,6 +17,7 @@ use crate::clock;
 use crate::limits::{JOURNAL_BATCH, JOURNAL_REOPEN_INTERVAL, JOURNAL_REQUESTS};
 use core::time::Duration;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -262,7 +263,10 @@ impl Worker {
         let appended = self.ring.as_mut().map_or(Err(closed), |ring| ring.append(&entry, clock::now()));
         match appended {
             Ok(Appended { seq, known, repeat }) => {
-                entry.call.id = repeated_id(&entry.call.id, repeat);
+                if repeat != 0 {
+                    let call = Arc::make_mut(&mut entry.call);
+                    call.id = repeated_id(&call.id, repeat);
+                }
                 unsynced.push(Unsynced { token, entry, seq, known });
                 Ok(())
             }

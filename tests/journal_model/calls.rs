@@ -123,5 +123,5 @@ pub fn entry(call: CallRecord, crms: u8) -> Entry {
         ticket: Ticket { call: bounded(b""), user: Some(17), in_doubt: false, refusals: 0 },
         recordings: true,
     };
-    Entry { call, addressees: (0..crms).map(wants).collect() }
+    Entry { call: std::sync::Arc::new(call), addressees: (0..crms).map(wants).collect() }
 }

@@ -177,12 +177,12 @@ impl Office {
                 assert!(!appended.known, "a new call is new");
                 let states = vec![State::waiting(true); entry.addressees.len()];
                 let given_id = entry.call.id.clone();
-                let call = CallRecord { id: repeated_id(&given_id, appended.repeat), ..entry.call };
+                let call = CallRecord { id: repeated_id(&given_id, appended.repeat), ..(*entry.call).clone() };
                 self.calls.insert(number, Kept::new(appended.seq, Arc::new(call), given_id, &states));
                 Ok(())
             }
             Err(error) => {
-                self.failed.insert(number, Arc::new(entry.call));
+                self.failed.insert(number, entry.call);
                 Err(error)
             }
         }

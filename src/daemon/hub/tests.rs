@@ -285,7 +285,7 @@ impl Office {
         Some(match (request, &mut self.ring) {
             (Request::Append { token, mut entry }, Some(ring)) => match ring.append(&entry, now) {
                 Ok(appended) => {
-                    entry.call.id = repeated_id(&entry.call.id, appended.repeat);
+                    std::sync::Arc::make_mut(&mut entry.call).id = repeated_id(&entry.call.id, appended.repeat);
                     let durable = ring.sync().is_ok();
                     Reply::Appended { token, seq: appended.seq, entry, known: appended.known, durable }
                 }

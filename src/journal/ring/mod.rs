@@ -272,7 +272,7 @@ impl<S: Storage> Ring<S> {
 
     /// The entry as it will lie on flash, dated if that is possible already.
     fn stored(&self, entry: &Entry, repeat: u32, now: Stamp) -> Stored {
-        let mut call = entry.call.clone();
+        let mut call = (*entry.call).clone();
         let undated = match (call.started.date(now), call.ended.date(now)) {
             (Some(started), Some(ended)) => {
                 (call.started.wall, call.ended.wall) = (started, ended);

@@ -11,6 +11,7 @@ use crate::config::WhenFull;
 use crate::crm::Ticket;
 use crate::limits::JOURNAL_CRMS;
 use heapless::Vec as Bounded;
+use std::sync::Arc;
 
 /// A CRM by its place in the configuration, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +59,7 @@ pub struct Addressee {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The call.
-    pub call: CallRecord,
+    pub call: Arc<CallRecord>,
     /// Who wants it; nobody: it is history only.
     pub addressees: Bounded<Addressee, JOURNAL_CRMS>,
 }
