@@ -9,18 +9,26 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// The release binary, built if need be: this bench's own profile is not the one that ships.
-pub fn binary() -> PathBuf {
+/// The release binary, built if need be: this bench's own profile is not the one that ships. What ships is static, with
+/// musl; `is_static` comes as near to it as a machine without that target can, with the host's own C library.
+pub fn binary(is_static: bool) -> PathBuf {
     if let Some(given) = std::env::var_os("RINGPOST") {
         return given.into();
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--release", "--locked", "--quiet", "--bin", "ringpost", "--target-dir"]).arg(&target);
-    let built = build.current_dir(root).status().expect("cargo runs");
+    build.args(["build", "--release", "--locked", "--quiet", "--bin", "ringpost"]);
+    let (target, place) = if is_static {
+        let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        build.args(["--target", &triple]).env("RUSTFLAGS", "-C target-feature=+crt-static");
+        (target.join("static"), format!("{triple}/release/ringpost"))
+    } else {
+        (target, "release/ringpost".to_owned())
+    };
+    let built = build.arg("--target-dir").arg(&target).current_dir(root).status().expect("cargo runs");
     assert!(built.success(), "the release build failed");
-    target.join("release/ringpost")
+    target.join(place)
 }
 
 /// `ringpost run`, ended when dropped.
