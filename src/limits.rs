@@ -303,6 +303,8 @@ pub const CARD_WORTH: Duration = Duration::from_secs(60);
 pub const BACKOFF_FIRST: Duration = Duration::from_secs(2);
 /// Longest wait after failed requests.
 pub const BACKOFF_LONGEST: Duration = Duration::from_secs(60);
+/// A call that has met a portal out of use twice in a row lets others go first for this long when the portal is tried again.
+pub const SUSPENDED_AGAIN: Duration = Duration::from_secs(60);
 /// Longest wait of the cards lane, whose work is worth something only now.
 pub const CARD_BACKOFF_LONGEST: Duration = Duration::from_secs(5);
 /// A refused or in-doubt call that keeps failing by itself is tried again after at most this long.

@@ -109,5 +109,5 @@ fn entry(id: &str) -> Entry {
         ended: now(),
         gaps: Gaps::default(),
     };
-    Entry { call, addressees: [Addressee { crm: Crm(0), ticket, recordings: false }].into_iter().collect() }
+    Entry { call: call.into(), addressees: [Addressee { crm: Crm(0), ticket, recordings: false }].into_iter().collect() }
 }

@@ -17,8 +17,9 @@ use crate::crm::{Shown, Ticket};
 use crate::journal::{Dating, Part, Pending, Seq};
 use crate::limits::{
     AFTER_CRASH, BACKOFF_LONGEST, CALL_ASIDE_WAIT, CALL_RETRY_LONGEST, CALL_STUCK_PACE, CALLS_IN_HAND, CALLS_RESCAN,
-    DOUBT_SETTLE_LONGEST, UNJOURNALLED_CALLS,
+    DOUBT_SETTLE_LONGEST, SUSPENDED_AGAIN, TICKET_BYTES, UNJOURNALLED_CALLS,
 };
+use crate::text::Text;
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -38,7 +39,11 @@ pub struct Fact {
     pub dating: Dating,
     /// Ask the CRM first.
     pub in_doubt: bool,
+    /// What the CRM calls it, as far as the journal knows.
+    noted: Text<TICKET_BYTES>,
     failures: u32,
+    /// Attempts that met a portal out of use.
+    suspensions: u32,
     due: Monotonic,
     /// A request about it may still be running at the CRM until then.
     settles: Monotonic,
@@ -59,7 +64,7 @@ impl Fact {
         card_in_flight: bool,
     ) -> Self {
         let (due, settles, dating) = (Monotonic::default(), Monotonic::default(), Dating::Known);
-        let (in_doubt, failures, in_flight, backlog) = (false, 0, false, false);
+        let (in_doubt, failures, suspensions, in_flight, backlog) = (false, 0, 0, false, false);
         Self {
             seq,
             record,
@@ -67,13 +72,26 @@ impl Fact {
             shown,
             dating,
             in_doubt,
+            noted: Text::new(),
             failures,
+            suspensions,
             due,
             settles,
             in_flight,
             card_in_flight,
             backlog,
         }
+    }
+
+    /// The journal has it with this ticket, which may be older than the one in hand.
+    #[must_use]
+    pub fn noted_as(self, ticket: &Ticket) -> Self {
+        Self { noted: ticket.call.clone(), ..self }
+    }
+
+    /// Whether the journal does not know yet that the CRM calls it so.
+    pub fn is_news(&self, call: &str) -> bool {
+        !call.is_empty() && self.noted != call
     }
 
     /// A request about it may still be running until `settles`: not due before.
@@ -87,8 +105,9 @@ impl Fact {
     fn loaded(entry: Pending, started: Monotonic) -> Self {
         let Pending { seq, call, ticket, in_doubt, dating, .. } = entry;
         let settles = if in_doubt { started + AFTER_CRASH } else { Monotonic::default() };
+        let noted = ticket.call.clone();
         let fact = Self::fresh(Some(seq), Arc::from(call), ticket, Shown::default(), false);
-        Self { in_doubt, dating, backlog: true, ..fact }.not_before(settles)
+        Self { noted, in_doubt, dating, backlog: true, ..fact }.not_before(settles)
     }
 
     /// At work somewhere.
@@ -314,6 +333,15 @@ impl Calls {
         if crowded && self.hand.get(at).is_some_and(|fact| fact.due.since(now) > CALL_ASIDE_WAIT) {
             self.put_aside(at);
         }
+    }
+
+    /// The call in flight met a portal that is out of use for `pause`. Where it does so again and again, while nothing else
+    /// gets a turn, it may be the cause: it lets others go first then.
+    pub fn suspended(&mut self, now: Monotonic, pause: Duration, ticket: Ticket, shown: Shown) {
+        let Some(fact) = self.hand.iter_mut().find(|fact| fact.in_flight) else { return };
+        fact.suspensions = fact.suspensions.saturating_add(1);
+        let wish = if fact.suspensions > 1 { pause + SUSPENDED_AGAIN } else { Duration::ZERO };
+        self.put_back(now, wish, ticket, shown, false);
     }
 
     /// The call of the backlog that is worth least in hand makes room. False when there is none.

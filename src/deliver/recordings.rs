@@ -10,7 +10,10 @@ use crate::call::record::CallRecord;
 use crate::clock::Monotonic;
 use crate::crm::Ticket;
 use crate::journal::{self, Dating, Part, Seq};
-use crate::limits::{RECORDING_LOOKS, RECORDING_RETRY, RECORDINGS_IN_HAND, RECORDINGS_RESCAN, UNJOURNALLED_RECORDINGS};
+use crate::limits::{
+    DOUBT_SETTLE_LONGEST, RECORDING_LOOKS, RECORDING_RETRY, RECORDINGS_IN_HAND, RECORDINGS_RESCAN,
+    UNJOURNALLED_RECORDINGS,
+};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +34,8 @@ pub struct Pending {
     /// Ask the CRM first.
     pub in_doubt: bool,
     due: Monotonic,
+    /// An upload of it may still be running at the CRM until then.
+    settles: Monotonic,
     in_flight: bool,
     looks: u8,
 }
@@ -40,7 +45,8 @@ impl Pending {
     pub fn new(seq: Option<Seq>, record: Arc<CallRecord>, ticket: Ticket, in_doubt: bool, due: Monotonic) -> Self {
         let left =
             (0..record.recordings.len()).fold(0, |bits, index| bits | 1_u8.checked_shl(index as u32).unwrap_or(0));
-        Self { seq, record, ticket, left, dating: Dating::Known, in_doubt, due, in_flight: false, looks: 0 }
+        let (settles, dating) = (Monotonic::default(), Dating::Known);
+        Self { seq, record, ticket, left, dating, in_doubt, due, settles, in_flight: false, looks: 0 }
     }
 
     fn loaded(entry: journal::Pending, due: Monotonic) -> Self {
@@ -54,6 +60,7 @@ impl Pending {
             dating,
             in_doubt: true,
             due,
+            settles: Monotonic::default(),
             in_flight: false,
             looks: 0,
         }
@@ -181,6 +188,9 @@ impl Recordings {
             pending.in_flight = false;
             pending.in_doubt |= in_doubt;
             pending.looks = pending.looks.saturating_add(1);
+            if in_doubt {
+                pending.settles = now + wish.min(DOUBT_SETTLE_LONGEST);
+            }
             // A file that is there is looked at twice, so the first waits are short whatever its age.
             let by_age = if pending.is_hopeless() { age / 4 } else { Duration::ZERO };
             pending.due = now + wish.max(by_age.clamp(RECORDING_RETRY.0, RECORDING_RETRY.1));
@@ -197,10 +207,10 @@ impl Recordings {
         }
     }
 
-    /// Everything is looked for now, and what was put back into the journal is read again.
+    /// Everything is looked for now, but for what may still be under way, and what was put back into the journal is read again.
     pub fn hasten(&mut self, now: Monotonic) {
         for pending in &mut self.hand {
-            pending.due = pending.due.min(now);
+            pending.due = pending.due.min(now.max(pending.settles));
         }
         self.again = self.again.map(|again| again.min(now));
     }

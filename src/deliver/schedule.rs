@@ -68,6 +68,8 @@ pub struct Schedule {
     portal: Backoff,
     card_backoff: Backoff,
     suspended: Monotonic,
+    /// Only what recordings and the list of users need is out of use until then.
+    recordings_suspended: Monotonic,
     /// Our own request limit lets a lane's next request go then: no fault of anybody's.
     held: [Monotonic; 3],
     refresh: Option<Monotonic>,
@@ -101,6 +103,7 @@ impl Schedule {
             portal: Backoff::new(seed),
             card_backoff: Backoff::capped(seed ^ 1, CARD_BACKOFF_LONGEST),
             suspended: Monotonic::default(),
+            recordings_suspended: Monotonic::default(),
             held: [Monotonic::default(); 3],
             refresh: Some(Monotonic::default()),
             users_asked: None,
@@ -153,6 +156,7 @@ impl Schedule {
 
     /// The same for a call whose card went by the identity `card`, and which got one of its own.
     pub fn appended_as(&mut self, seq: Option<Seq>, card: &CallId, record: Arc<CallRecord>, ticket: Ticket) {
+        let journalled = ticket.clone();
         let fact = match self.cards.take(card) {
             Some(card) => {
                 let (in_flight, doubt_until) = (card.is_in_flight(), card.doubt_until());
@@ -164,7 +168,7 @@ impl Schedule {
             }
             None => Fact::fresh(seq, record, ticket, Shown::default(), false),
         };
-        self.calls.deal(fact);
+        self.calls.deal(fact.noted_as(&journalled));
     }
 
     /// What to read from the journal, one question at a time.
@@ -269,7 +273,8 @@ impl Schedule {
         let calls = calls.map(|t| t.max(self.portal.until()).max(self.held_until(Lane::Calls)));
         let recordings = self.recordings.next_due().into_iter().chain(self.refresh).min();
         let recordings = recordings.filter(|_| free(Lane::Recordings));
-        let recordings = recordings.map(|t| t.max(self.portal.until()).max(self.held_until(Lane::Recordings)));
+        let recordings = recordings
+            .map(|t| t.max(self.portal.until()).max(self.recordings_suspended).max(self.held_until(Lane::Recordings)));
         let due = [cards, calls, recordings].into_iter().flatten().min().map(|t| t.max(self.suspended));
         due.into_iter().chain(self.cards.next_expiry()).min()
     }
@@ -280,7 +285,7 @@ impl Schedule {
     pub fn kick(&mut self, now: Monotonic) {
         self.portal.succeeded();
         self.card_backoff.succeeded();
-        self.suspended = Monotonic::default();
+        (self.suspended, self.recordings_suspended) = (Monotonic::default(), Monotonic::default());
         self.refresh = self.refresh.map(|due| due.min(now));
         self.calls.hasten(now);
         self.recordings.hasten(now);
@@ -356,7 +361,8 @@ impl Schedule {
     }
 
     fn recording_job(&mut self, now: Stamp) -> Option<Job> {
-        if !self.may_ask(Lane::Recordings, now.mono) || now.mono < self.portal.until() {
+        let until = self.portal.until().max(self.recordings_suspended);
+        if !self.may_ask(Lane::Recordings, now.mono) || now.mono < until {
             return None;
         }
         if self.refresh.is_some_and(|due| due <= now.mono) {
@@ -385,7 +391,12 @@ impl Schedule {
                 (why, *after)
             }
             Outcome::Suspend { after, why } => {
-                self.suspended = now + *after;
+                // Of what only recordings need, cards and calls know nothing; they find out for themselves.
+                if lane == Lane::Recordings && self.users_known {
+                    self.recordings_suspended = now + *after;
+                } else {
+                    self.suspended = now + *after;
+                }
                 (why, Duration::ZERO)
             }
             Outcome::Done | Outcome::Refused { .. } | Outcome::Held { .. } => return false,
@@ -441,7 +452,8 @@ impl Schedule {
                 }
                 self.calls.put_back(now.mono, after, report.ticket, report.shown, true);
             }
-            Outcome::Suspend { .. } | Outcome::Held { .. } => {
+            Outcome::Suspend { after, .. } => self.calls.suspended(now.mono, after, report.ticket, report.shown),
+            Outcome::Held { .. } => {
                 self.calls.put_back(now.mono, Duration::ZERO, report.ticket, report.shown, false);
             }
         }
@@ -461,7 +473,7 @@ impl Schedule {
         self.counters.delivered += 1;
         let wanted = self.policy.recordings && !fact.record.recordings.is_empty() && fact.record.talk_ms > 0;
         // The ticket is worth its bytes only when a recording will need it after a restart.
-        let news = (wanted && fact.ticket.call != ticket.call).then(|| ticket.call.clone());
+        let news = (wanted && fact.is_news(&ticket.call)).then(|| ticket.call.clone());
         self.mark(fact.seq, Mark::Delivered { ticket: news });
         if wanted {
             let record = Arc::clone(&fact.record);

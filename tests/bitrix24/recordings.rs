@@ -51,6 +51,18 @@ fn attach(office: &Office, work: &Work, file: &Path, in_doubt: bool) -> Outcome 
 }
 
 #[test]
+fn a_call_whose_name_at_the_portal_was_lost_is_found_by_its_own() {
+    let (office, scratch) = (Office::open(), Scratch::new("nameless"));
+    let mut work = delivered(&office);
+    work.ticket = Default::default();
+    let file = scratch.file("x.wav", &sound(10_000));
+    assert_eq!(attach(&office, &work, &file, false), Outcome::Done);
+    assert!(office.only_call().recording.is_some());
+    work.call.id = "office-1.1".try_into().expect("an identity");
+    assert!(matches!(attach(&office, &work, &file, false), Outcome::Refused { .. }), "nobody delivered that one");
+}
+
+#[test]
 fn it_arrives_byte_for_byte_under_its_calls_name() {
     let (office, scratch) = (Office::open(), Scratch::new("plain"));
     let work = delivered(&office);

@@ -164,6 +164,10 @@ impl Api {
                 self.gate.with(|bucket| bucket.block(method, wait, now));
                 Some(wait)
             }
+            Kind::Passing => {
+                self.gate.with(|bucket| bucket.close(answer.retry_after.unwrap_or_default(), now));
+                answer.retry_after
+            }
             _ => answer.retry_after,
         };
         let text = match (error.code.is_empty(), error.text.is_empty()) {

@@ -9,6 +9,7 @@ use super::answer::ApiError;
 use super::method::Method;
 use crate::crm::Outcome;
 use crate::crm::http::{HttpFault, TlsFault};
+use crate::limits::BACKOFF_LONGEST;
 use core::time::Duration;
 
 /// After a lost answer: the request may still be running at the portal until then.
@@ -205,7 +206,10 @@ fn http_outcome(fault: &HttpFault, host: &str) -> Outcome {
 impl Kind {
     fn outcome(self, wait: Option<Duration>, why: String) -> Outcome {
         match self {
-            Self::TooFast | Self::MethodBlocked | Self::Passing => retry(wait.unwrap_or(SHORT), why),
+            // The gate keeps everybody waiting as long as the portal wished; a longer wait here would count as this call's own.
+            Self::TooFast | Self::MethodBlocked | Self::Passing => {
+                retry(wait.unwrap_or(SHORT).min(BACKOFF_LONGEST), why)
+            }
             Self::NotInStatistics => retry(SHORT, why),
             // A new address is asked for with the next attempt.
             Self::BadLink => retry(Duration::from_secs(1), why),

@@ -32,9 +32,6 @@ impl Bitrix24 {
     }
 
     fn try_attach(&self, call: &CallRecord, ticket: &Ticket, path: &Path, in_doubt: bool) -> Result<(), Outcome> {
-        if ticket.call.is_empty() {
-            return Err(Outcome::Refused { why: format!("{}: the call was never registered", self.name) });
-        }
         let (ending, kind) = ending(path)
             .ok_or_else(|| Outcome::Refused { why: format!("{}: only wav and mp3 recordings are taken", self.name) })?;
         let (file, bytes, _) =
@@ -42,6 +39,7 @@ impl Bitrix24 {
         if !(1..=RECORDING_BYTES).contains(&bytes) {
             return Err(Outcome::Refused { why: format!("a recording of {bytes} bytes is not uploaded") });
         }
+        let ticket = &self.with_name(call, ticket)?;
         if in_doubt && self.has_recording(ticket)? {
             return Ok(());
         }
@@ -50,6 +48,20 @@ impl Bitrix24 {
         let upload = Upload::new(&field, &name, kind, file, bytes);
         self.api.upload::<Scalar, _>(&url, upload, time_for(bytes)).map_err(|fault| upload_outcome(self, fault))?;
         Ok(())
+    }
+
+    /// The ticket with the portal's name of the call; one that was lost on the way is in the statistics.
+    fn with_name(&self, call: &CallRecord, ticket: &Ticket) -> Result<Ticket, Outcome> {
+        if !ticket.call.is_empty() {
+            return Ok(ticket.clone());
+        }
+        let looked = self.statistic(Lane::Recordings, "EXTERNAL_CALL_ID", &call.id);
+        let name = match looked.map_err(|fault| self.blind(fault, LATER))? {
+            Looked::Found(row) => row.call_id.text().try_into().ok(),
+            Looked::Absent | Looked::Ignored => None,
+        };
+        let unknown = || Outcome::Refused { why: format!("{}: the call was never registered", self.name) };
+        name.map(|call| Ticket { call, ..ticket.clone() }).ok_or_else(unknown)
     }
 
     /// Whether the portal has a recording of the call already; a repeated upload would leave the first on its drive.

@@ -504,6 +504,80 @@ fn a_wrong_user_in_every_call_does_not_have_the_users_read_for_every_call() {
     assert!((1..=2).contains(&refreshes), "{refreshes} readings in ten minutes");
 }
 
+fn suspend(secs: u64) -> Outcome {
+    Outcome::Suspend { after: Duration::from_secs(secs), why: "not allowed".into() }
+}
+
+#[test]
+fn the_journal_learns_what_the_crm_calls_a_call_that_was_tried_before() {
+    let mut schedule = schedule();
+    schedule.appended(Some(Seq(1)), Arc::new(record("o-1", at(1), &["/a.wav"])), Ticket::default());
+    assert!(matches!(schedule.poll_job(at(2)), Some(Job::Deliver { .. })));
+    schedule.report(Report { ticket: registered(), ..report(Lane::Calls, retry()) }, at(2));
+    assert!(matches!(schedule.poll_job(at(60)), Some(Job::Deliver { .. })));
+    schedule.report(Report { ticket: registered(), ..report(Lane::Calls, Outcome::Done) }, at(60));
+    let marked = schedule.poll_mark();
+    assert_eq!(marked, Some((Seq(1), Mark::Delivered { ticket: Some(registered().call) })));
+    // What it knew from the start is not written again.
+    schedule.appended(Some(Seq(2)), Arc::new(record("o-2", at(61), &["/a.wav"])), registered());
+    let delivered = core::iter::from_fn(|| schedule.poll_job(at(62))).any(|job| job.lane() == Lane::Calls);
+    assert!(delivered);
+    schedule.report(Report { ticket: registered(), ..report(Lane::Calls, Outcome::Done) }, at(62));
+    assert_eq!(schedule.poll_mark(), Some((Seq(2), Mark::Delivered { ticket: None })));
+}
+
+#[test]
+fn a_portal_that_takes_no_recordings_gets_its_calls_and_cards() {
+    let mut schedule = schedule();
+    schedule.appended(Some(Seq(1)), Arc::new(record("o-1", at(1), &["/a.wav"])), registered());
+    assert!(matches!(schedule.poll_job(at(2)), Some(Job::Deliver { .. })));
+    schedule.report(Report { ticket: registered(), ..report(Lane::Calls, Outcome::Done) }, at(2));
+    assert!(matches!(schedule.poll_job(at(3)), Some(Job::Attach { .. })));
+    schedule.report(report(Lane::Recordings, suspend(900)), at(3));
+    assert_eq!(schedule.fault(), Some("not allowed"));
+    schedule.appended(Some(Seq(2)), Arc::new(record("o-2", at(4), &["/a.wav"])), registered());
+    assert!(matches!(schedule.poll_job(at(5)), Some(Job::Deliver { .. })), "a call waits for the recordings' portal");
+    schedule.report(Report { ticket: registered(), ..report(Lane::Calls, Outcome::Done) }, at(5));
+    assert!(schedule.poll_job(at(6)).is_none(), "recordings wait");
+    assert!(matches!(schedule.poll_job(at(904)), Some(Job::Attach { .. })));
+    schedule.report(report(Lane::Recordings, suspend(900)), at(904));
+    kick(&mut schedule, at(905));
+    assert!(schedule.poll_job(at(905)).is_some(), "a kick ends it");
+}
+
+#[test]
+fn a_call_at_which_the_portal_fails_each_time_lets_the_backlog_pass() {
+    let mut schedule = schedule();
+    // Two hours old: none of them is of this moment.
+    for n in 1..6 {
+        schedule.appended(Some(Seq(n)), Arc::new(record(&format!("o-{n}"), at(0), &[])), Ticket::default());
+    }
+    let mut delivered = Vec::new();
+    for second in 7_200..20_000 {
+        let Some(Job::Deliver { record, .. }) = schedule.poll_job(at(second)) else { continue };
+        let outcome = if record.id == "o-1" { suspend(900) } else { Outcome::Done };
+        if outcome == Outcome::Done {
+            delivered.push(record.id.to_string());
+        }
+        schedule.report(report(Lane::Calls, outcome), at(second));
+    }
+    assert_eq!(delivered, ["o-2", "o-3", "o-4", "o-5"]);
+}
+
+#[test]
+fn a_kick_does_not_upload_what_may_still_be_uploading() {
+    let mut schedule = schedule();
+    schedule.appended(Some(Seq(1)), Arc::new(record("o-1", at(1), &["/a.wav"])), registered());
+    assert!(matches!(schedule.poll_job(at(2)), Some(Job::Deliver { .. })));
+    schedule.report(Report { ticket: registered(), ..report(Lane::Calls, Outcome::Done) }, at(2));
+    assert!(matches!(schedule.poll_job(at(3)), Some(Job::Attach { .. })));
+    schedule.report(report(Lane::Recordings, in_doubt(60)), at(3));
+    kick(&mut schedule, at(10));
+    let early = core::iter::from_fn(|| schedule.poll_job(at(10))).any(|job| matches!(job, Job::Attach { .. }));
+    assert!(!early, "the first upload may still run");
+    assert!(core::iter::from_fn(|| schedule.poll_job(at(64))).any(|job| matches!(job, Job::Attach { .. })));
+}
+
 #[test]
 fn of_several_recordings_the_one_that_is_kept_goes_and_the_others_are_told() {
     let mut schedule = schedule();
