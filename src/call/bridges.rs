@@ -3,7 +3,7 @@
 //! Keeps who is in which bridge; who talks in consequence is `hearing`. Only basic bridges count: a conference, a parking
 //! lot or a holding bridge would make strangers one call.
 
-use super::leg::UP;
+use super::leg::{Leg, SWAPPED, UP};
 use super::slab::Key;
 use super::tracker::{BridgeOfCall, Tracker};
 use crate::ami::event::{Bridge, Channel};
@@ -11,7 +11,7 @@ use crate::clock::Stamp;
 
 impl Tracker {
     pub(super) fn enter(&mut self, bridge: &Bridge<'_>, channel: &Channel<'_>, swap: &[u8], now: Stamp) {
-        let is_basic = bridge.kind.eq_ignore_ascii_case(b"basic") || bridge.kind.is_empty();
+        let is_basic = is_basic(bridge);
         if let Some(leg) =
             self.ids.get(&self.hash.of(channel.unique_id)).copied().and_then(|key| self.legs.get_mut(key))
         {
@@ -65,6 +65,7 @@ impl Tracker {
         if bridge == 0 {
             return;
         }
+        leg.left = bridge;
         self.generation += 1;
         if let Some(slot) = self.bridges.get_mut(&bridge) {
             slot.members = slot.members.saturating_sub(1);
@@ -74,13 +75,29 @@ impl Tracker {
         }
     }
 
-    pub(super) fn leave(&mut self, channel: &Channel<'_>, now: Stamp) {
+    pub(super) fn leave(&mut self, bridge: &Bridge<'_>, channel: &Channel<'_>, now: Stamp) {
         let Some(key) = self.known(channel, now) else { return };
+        let hash = self.hash.of(bridge.id);
+        let was_there = |leg: &Leg| !leg.alive || leg.in_room || [leg.bridge, leg.left].contains(&hash);
+        if is_basic(bridge) && !self.legs.get(key).is_some_and(was_there) {
+            self.missed(key);
+        }
         self.leave_bridge(key);
         if let Some(leg) = self.legs.get_mut(key) {
             leg.in_room = false;
+            leg.left = hash;
         }
         self.with_call(key, |tracker, call| tracker.hear(call, now));
+    }
+
+    /// What is told of this channel shows that something was not heard: who talked with whom until now is not known.
+    pub(super) fn missed(&mut self, key: Key) {
+        self.want_resync();
+        self.with_call(key, |tracker, call| {
+            if let Some(call) = tracker.calls.get_mut(call) {
+                call.gaps.overflow = true;
+            }
+        });
     }
 
     fn members(&self, bridge: u64) -> Vec<Key> {
@@ -125,10 +142,12 @@ impl Tracker {
             self.stop_ringing(key, now);
             let Some(leg) = self.legs.get_mut(key) else { continue };
             leg.state = UP;
+            let id_hash = leg.id_hash;
             if let Some(left) = leg.partner.replace(other).filter(|left| *left != other)
                 && let Some(left) = self.legs.get_mut(left)
             {
                 left.partner = None;
+                left.left = id_hash;
             }
         }
         self.generation += 1;
@@ -139,11 +158,21 @@ impl Tracker {
     pub(super) fn part(&mut self, one: &Channel<'_>, two: &Channel<'_>, now: Stamp) {
         let (Some(one), Some(two)) = (self.known(one, now), self.known(two, now)) else { return };
         for (key, other) in [(one, two), (two, one)] {
-            if let Some(leg) = self.legs.get_mut(key) {
-                leg.partner = leg.partner.filter(|partner| *partner != other);
+            let Some(other_hash) = self.legs.get(other).map(|other| other.id_hash) else { continue };
+            let Some(leg) = self.legs.get_mut(key) else { continue };
+            if leg.partner == Some(other) {
+                leg.partner = None;
+                leg.left = other_hash;
+            } else if leg.alive && ![other_hash, SWAPPED].contains(&leg.left) {
+                self.missed(key);
             }
         }
         self.generation += 1;
         self.with_call(one, |tracker, call| tracker.hear(call, now));
     }
+}
+
+/// Whether the members of this bridge are parties of one call.
+fn is_basic(bridge: &Bridge<'_>) -> bool {
+    bridge.kind.eq_ignore_ascii_case(b"basic") || bridge.kind.is_empty()
 }

@@ -108,6 +108,53 @@ impl Tracker {
         self.generation += 1;
     }
 
+    /// A trunk that was made with a dialled number is answered, and nothing was heard of its calling us: it did.
+    pub(super) fn place_late(&mut self, key: Key) {
+        let Some(leg) = self.legs.get(key) else { return };
+        let calls_us = !leg.dialled
+            && matches!(leg.party, Party::Trunk(_))
+            && classify::line(leg.exten.as_bytes()).is_some()
+            && self.direction_of(leg.call).is_none();
+        if calls_us {
+            self.make_inbound(key);
+            self.missed(key);
+        }
+    }
+
+    /// A telephone hears a trunk in its own call: the call goes outside, even if nothing was heard of the Dial.
+    pub(super) fn direct_by_company(&mut self, key: Key) {
+        let Some(call) = self.calls.get(key).filter(|call| call.rank() < 2) else { return };
+        let is_heard = |leg: &Leg| leg.is_connected() && matches!(leg.party, Party::Trunk(_));
+        let trunk = call.legs.iter().copied().find(|key| self.legs.get(*key).is_some_and(is_heard));
+        if let Some(trunk) = trunk {
+            self.go_outside(key, trunk);
+        }
+    }
+
+    /// The same at the end of a call, for one that nobody took: a trunk that was made with a dialled number called us, any
+    /// other was called.
+    pub(super) fn direct_at_end(&mut self, key: Key) {
+        let Some(call) = self.calls.get(key).filter(|call| call.rank() < 2) else { return };
+        let is_trunk = |key: &Key| self.legs.get(*key).is_some_and(|leg| matches!(leg.party, Party::Trunk(_)));
+        if let Some(trunk) = call.legs.iter().copied().find(is_trunk) {
+            self.place_late(trunk);
+            if self.calls.get(key).is_some_and(|call| call.rank() < 2) {
+                self.go_outside(key, trunk);
+            }
+        }
+    }
+
+    fn go_outside(&mut self, key: Key, trunk: Key) {
+        let Some(call) = self.calls.get(key) else { return };
+        let telephone = |key: &Key| self.legs.get(*key).is_some_and(|leg| matches!(leg.party, Party::Extension(_)));
+        let Some(root) = call.root.or_else(|| call.legs.iter().copied().find(telephone)) else { return };
+        if call.direction.is_none() {
+            self.make_internal(root);
+        }
+        self.make_outbound(trunk, Some(root), b"", b"");
+        self.missed(trunk);
+    }
+
     /// An outbound call tries another trunk because the first one did not work.
     pub(super) fn retry_outbound(&mut self, dest: Key) {
         let Some((leg, call)) = self.leg_and_call(dest) else { return };

@@ -6,7 +6,7 @@
 
 use super::channel;
 use super::classify::Party;
-use super::leg::{RING, RINGING, UP};
+use super::leg::{RING, RINGING, SWAPPED, UP};
 use super::record::{DialStatus, Direction, Extension};
 use super::slab::Key;
 use super::state::{self, CALL_REJECTED, USER_BUSY};
@@ -33,6 +33,7 @@ impl Tracker {
             }
             Event::Rename { channel, new_name } => {
                 if let Some(key) = self.known(&channel, now) {
+                    self.swap_by_name(key, new_name, now);
                     self.rename(key, new_name);
                 }
             }
@@ -40,7 +41,7 @@ impl Tracker {
             Event::DialBegin { caller, dest, dial_string } => self.dial(caller.as_ref(), &dest, dial_string, now),
             Event::DialEnd { caller, dest, status, .. } => self.dial_end(caller.as_ref(), dest.as_ref(), status, now),
             Event::BridgeEnter { bridge, channel, swap } => self.enter(&bridge, &channel, swap, now),
-            Event::BridgeLeave { channel, .. } => self.leave(&channel, now),
+            Event::BridgeLeave { bridge, channel } => self.leave(&bridge, &channel, now),
             Event::BridgeMerge { from, to } => self.move_bridge(from, to, now),
             Event::BridgeDestroy { bridge } => self.empty_bridge(bridge.id, now),
             Event::Link { one, two } => self.join(&one, &two, now),
@@ -165,7 +166,10 @@ impl Tracker {
         match state {
             RING => self.place(key),
             RINGING => self.rings_for_queue(key, channel, now),
-            UP => self.stop_ringing(key, now),
+            UP => {
+                self.stop_ringing(key, now);
+                self.place_late(key);
+            }
             _ => {}
         }
     }
@@ -197,11 +201,15 @@ impl Tracker {
         self.leave_bridge(key);
         let Some(leg) = self.legs.get_mut(key) else { return };
         leg.alive = false;
+        let id_hash = leg.id_hash;
         let neighbours = [leg.twin.take(), leg.partner.take()];
         for other in neighbours.into_iter().flatten() {
             if let Some(other) = self.legs.get_mut(other) {
                 other.twin = other.twin.filter(|twin| *twin != key);
-                other.partner = other.partner.filter(|partner| *partner != key);
+                if other.partner == Some(key) {
+                    other.partner = None;
+                    other.left = id_hash;
+                }
             }
         }
         self.generation += 1;
@@ -210,9 +218,26 @@ impl Tracker {
     /// Old servers, a swap: from now on `original` is the party that was `clone`, and `clone` is nobody.
     fn masquerade(&mut self, clone: &[u8], original: &[u8], now: Stamp) {
         let by_name = |tracker: &Self, name: &[u8]| tracker.names.get(&tracker.hash.of(name)).copied();
-        let (Some(from), Some(to)) = (by_name(self, clone), by_name(self, original)) else {
-            return self.want_resync();
-        };
+        match (by_name(self, clone), by_name(self, original)) {
+            (Some(from), Some(to)) => self.swap(from, to, now),
+            (Some(known), None) | (None, Some(known)) => self.missed(known),
+            (None, None) => self.want_resync(),
+        }
+    }
+
+    /// The renames of a swap tell it too, where its own event was lost or the server (1.4) has none: the clone is called
+    /// `<name><MASQ>` while the original takes that name.
+    fn swap_by_name(&mut self, to: Key, new_name: &[u8], now: Stamp) {
+        let mut left: heapless::Vec<u8, { CHANNEL_NAME_BYTES * 2 }> = heapless::Vec::new();
+        if left.extend_from_slice(new_name).and_then(|()| left.extend_from_slice(b"<MASQ>")).is_err() {
+            return;
+        }
+        if let Some(from) = self.names.get(&self.hash.of(&left)).copied() {
+            self.swap(from, to, now);
+        }
+    }
+
+    fn swap(&mut self, from: Key, to: Key, now: Stamp) {
         if from == to {
             return;
         }
@@ -227,13 +252,16 @@ impl Tracker {
         let Some(leg) = self.legs.get_mut(from) else { return };
         let (party, number, state) = (std::mem::take(&mut leg.party), leg.number.clone(), leg.state);
         let (twin, partner) = (leg.twin.take(), leg.partner.take());
+        leg.left = SWAPPED;
         if let Some(other) = partner.and_then(|key| self.legs.get_mut(key)) {
             other.partner = None;
+            other.left = SWAPPED;
         }
         if let Some(other) = twin.and_then(|key| self.legs.get_mut(key)) {
             other.twin = Some(to);
         }
         let Some(leg) = self.legs.get_mut(to) else { return };
+        leg.left = SWAPPED;
         leg.party = party;
         leg.number = number;
         leg.state = leg.state.max(state);
@@ -299,7 +327,13 @@ impl Tracker {
     fn direct_by_caller(&mut self, call: Key, caller: Key, dest: Key) {
         let Some(leg) = self.legs.get(caller) else { return };
         match leg.party {
-            Party::Trunk(_) if leg.first_state == 0 || leg.dialled => self.make_outbound(caller, None, b"", b""),
+            // One that was originated dials only when it is up, and was made without an extension.
+            Party::Trunk(_)
+                if leg.dialled
+                    || leg.first_state == 0 && leg.state == UP && !number::is_dialled(leg.exten.as_bytes()) =>
+            {
+                self.make_outbound(caller, None, b"", b"");
+            }
             Party::Trunk(_) => self.make_inbound(caller),
             Party::Extension(_) => self.make_internal(caller),
             // An originated Local channel has a telephone at its other end already.

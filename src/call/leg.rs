@@ -18,6 +18,8 @@ pub const RING: u8 = 4;
 pub const RINGING: u8 = 5;
 /// `ChannelState` of an answered channel.
 pub const UP: u8 = 6;
+/// In [`Leg::left`]: a masquerade (old servers) took it out of its company or put it into another's.
+pub const SWAPPED: u64 = u64::MAX;
 
 /// A channel and its place in its call.
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,6 +50,9 @@ pub struct Leg {
     pub heard: Monotonic,
     /// Hash of the basic bridge it is in; 0: none.
     pub bridge: u64,
+    /// Hash of the bridge it left last; old servers: of the UniqueId it was linked with last. 0: none.
+    #[serde(default)]
+    pub left: u64,
     /// It is in a conference or a parking lot: its LinkedId says nothing.
     pub in_room: bool,
     /// The other half of a Local channel.

@@ -99,6 +99,7 @@ impl Tracker {
             created,
             heard: now.mono,
             bridge: 0,
+            left: 0,
             in_room: false,
             twin: None,
             partner: None,

@@ -179,6 +179,7 @@ impl Tracker {
 
     /// Looks anew who talks in this call.
     pub(super) fn hear(&mut self, key: Key, now: Stamp) {
+        self.direct_by_company(key);
         let Some(call) = self.calls.get(key) else { return };
         let talkers = super::hearing::talkers(call, &self.legs);
         if let Some(call) = self.calls.get_mut(key)
@@ -270,6 +271,7 @@ impl Tracker {
             return;
         }
         let legs = call.legs.clone();
+        self.direct_at_end(key);
         self.give_identity(key);
         let had_somebody = legs.iter().any(|leg| self.legs.get(*leg).is_some_and(|leg| leg.party.is_somebody()));
         for leg in &legs {
