@@ -2,181 +2,20 @@
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
 
 mod corpus;
+#[path = "corpus/oracle.rs"]
+mod oracle;
 
-use ringpost::call::classify::Contexts;
+use oracle::{begun, check, config, is_event, packets, play, play_packets, records, rows, says, scenarios};
 use ringpost::call::live::LiveCall;
 use ringpost::call::mirror::Saved;
-use ringpost::call::record::{CallRecord, Direction, Disposition, Gaps};
-use ringpost::call::tracker::{Output, Tracker, TrackerConfig};
-use ringpost::clock::{Monotonic, Stamp, Wall};
-use ringpost::limits::SETTLE;
-use ringpost::profile;
-use ringpost::replay::{Timing, each_event, follow, replay};
+use ringpost::call::record::{CallRecord, Gaps};
+use ringpost::call::tracker::{Output, Tracker};
+use ringpost::crm::bitrix24;
+use ringpost::replay::{Timing, each_event, follow};
 
 /// Rows of the oracle that the tracker does not tell right yet, with the reason. A row that starts to pass fails the
 /// test until it is taken out here.
 const KNOWN_FAILURES: &[(&str, &str, &str)] = &[];
-
-fn config() -> TrackerConfig {
-    TrackerConfig { pbx_name: "office".into(), contexts: Contexts::default(), profile: profile::AUTO }
-}
-
-fn begun() -> Stamp {
-    Stamp { mono: Monotonic::from_millis(1_000_000), wall: Wall::from_millis(1_795_293_703_000) }
-}
-
-/// The outputs of one transcript.
-fn play(bytes: &[u8], timing: &Timing) -> Vec<(Output, Stamp)> {
-    let mut outputs = Vec::new();
-    replay(config(), bytes, timing, begun(), |output, now| outputs.push((output, now)));
-    outputs
-}
-
-fn records(outputs: &[(Output, Stamp)]) -> Vec<CallRecord> {
-    let finished = outputs.iter().filter_map(|(output, _)| match output {
-        Output::Finished(record) => Some((**record).clone()),
-        _ => None,
-    });
-    finished.collect()
-}
-
-/// One row of the oracle.
-struct Row<'a> {
-    version: &'a str,
-    scenario: &'a str,
-    direction: &'a str,
-    caller: &'a str,
-    external: &'a str,
-    line_or_called: &'a str,
-    disposition: &'a str,
-    last: &'a str,
-    talk_secs: f64,
-    recording: &'a str,
-    voicemail: &'a str,
-}
-
-fn rows(table: &str) -> Vec<Row<'_>> {
-    let rows: Vec<Row<'_>> = table
-        .lines()
-        .skip(1)
-        .map(|line| {
-            let column: Vec<&str> = line.split('\t').chain(std::iter::repeat_n("", 12)).take(12).collect();
-            Row {
-                version: column[0],
-                scenario: column[1],
-                direction: column[2],
-                caller: column[3],
-                external: column[4],
-                line_or_called: column[5],
-                disposition: column[6],
-                last: column[7],
-                talk_secs: column[8].parse().unwrap_or(0.0),
-                recording: column[10],
-                voicemail: column[11],
-            }
-        })
-        .collect();
-    assert!(rows.len() > 140, "only {} rows", rows.len());
-    rows
-}
-
-fn direction(word: &str) -> Direction {
-    match word {
-        "inbound" => Direction::Inbound,
-        "outbound" => Direction::Outbound,
-        _ => Direction::Internal,
-    }
-}
-
-/// The oracle's words for an outcome; none where it has none.
-fn disposition(word: &str) -> Option<Disposition> {
-    Some(match word {
-        "answered" => Disposition::Answered,
-        "busy" | "busy-own-phone" => Disposition::Busy,
-        "cancelled" => Disposition::Cancelled,
-        "noanswer" | "noanswer-own-phone" | "abandoned-in-ivr" | "abandoned-in-queue" => Disposition::Missed,
-        "failed" | "unavailable" => Disposition::Failed,
-        "voicemail" => Disposition::Voicemail,
-        "" => return None,
-        other => panic!("the oracle says {other}"),
-    })
-}
-
-impl Row<'_> {
-    /// What of the record differs from this row.
-    fn differences(&self, record: &CallRecord) -> Vec<String> {
-        let mut wrong = Vec::new();
-        let mut want = |what: &str, is: &str, should: &str| {
-            if is != should {
-                wrong.push(format!("{what} is {is:?}, should be {should:?}"));
-            }
-        };
-        let name = |path: &str| path.rsplit('/').next().unwrap_or("").to_owned();
-        want("direction", &format!("{:?}", record.direction), &format!("{:?}", direction(self.direction)));
-        want("caller", &record.caller, self.caller);
-        let client = if self.direction == "internal" { self.line_or_called } else { self.external };
-        want("client", &record.client, if client == "anonymous" { "" } else { client });
-        if self.direction == "inbound" {
-            want("line", &record.line, self.line_or_called);
-        }
-        if let Some(disposition) = disposition(self.disposition) {
-            want("disposition", &format!("{:?}", record.disposition), &format!("{disposition:?}"));
-        }
-        want("last talker", record.talked_last.as_deref().unwrap_or(""), self.last);
-        want(
-            "recordings",
-            &record.recordings.iter().map(|path| name(path)).collect::<Vec<_>>().join(" "),
-            self.recording,
-        );
-        want("voicemail", &record.voicemail, self.voicemail);
-        let talk_secs = f64::from(record.talk_ms) / 1000.0;
-        if (talk_secs - self.talk_secs).abs() > 0.5 {
-            wrong.push(format!("talk is {talk_secs} s, should be {} s", self.talk_secs));
-        }
-        // That capture ends before the last telephone hangs up.
-        let is_cut = (self.version, self.scenario) == ("11.25.3", "conference");
-        if !record.gaps.is_exact() && !is_cut {
-            wrong.push(format!("not exact: {:?}", record.gaps));
-        }
-        wrong
-    }
-
-    /// Whether this record is the call that the row tells of.
-    fn tells_of(&self, record: &CallRecord) -> bool {
-        let is_other_client = self.scenario == "two-calls-at-once" && record.client != self.external;
-        let is_other_caller = self.direction == "internal" && record.caller != self.caller;
-        direction(self.direction) == record.direction && !is_other_client && !is_other_caller
-    }
-}
-
-/// Every row of one stream: its record is there and right, and no other client call beside the rows'.
-fn check(rows: &[&Row<'_>], records: &[CallRecord]) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for row in rows {
-        match records.iter().find(|record| row.tells_of(record)) {
-            Some(record) => wrong.extend(row.differences(record)),
-            None => wrong.push(format!("no {} call of {} among {records:?}", row.direction, row.external)),
-        }
-    }
-    let of_clients = |record: &&CallRecord| record.direction != Direction::Internal;
-    let expected = rows.iter().filter(|row| row.direction != "internal").count();
-    let told = records.iter().filter(of_clients).count();
-    if told != expected {
-        wrong.push(format!("{told} client calls, should be {expected}: {records:?}"));
-    }
-    wrong
-}
-
-fn scenarios<'a>(rows: &'a [Row<'a>]) -> Vec<Vec<&'a Row<'a>>> {
-    let mut scenarios: Vec<Vec<&Row<'_>>> = Vec::new();
-    for row in rows {
-        match scenarios.last_mut() {
-            Some(last) if last[0].scenario == row.scenario && last[0].version == row.version => last.push(row),
-            _ => scenarios.push(vec![row]),
-        }
-    }
-    scenarios
-}
 
 #[test]
 fn every_row_of_the_oracle() {
@@ -197,56 +36,71 @@ fn every_row_of_the_oracle() {
     assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults.join("\n"));
 }
 
-// ---- variations -----------------------------------------------------------------------------------------------------
+/// An outcome and the versions that have it.
+type Told = Vec<(String, Vec<String>)>;
 
-/// A transcript as packets with their times in milliseconds, so that it can be changed.
-fn packets(version: &str, scenario: &str) -> Vec<(u64, Vec<u8>)> {
-    let bytes = corpus::one(version, scenario);
-    let clock: Vec<(f64, usize)> = corpus::timing(version, scenario)
-        .lines()
-        .skip(1)
-        .map(|line| {
-            let column: Vec<&str> = line.split('\t').collect();
-            (column[0].parse().expect("seconds"), column[1].parse::<usize>().expect("offset"))
-        })
+/// One row of the table in `docs/calls.md` for each scenario: its name, a story that is free, and this outcome.
+fn outcomes() -> Vec<(String, String)> {
+    let table = corpus::expected();
+    let rows = rows(&table);
+    let mut outcomes: Vec<(String, Told)> = Vec::new();
+    for scenario in scenarios(&rows) {
+        let (version, name) = (scenario[0].version, scenario[0].scenario);
+        let timing = Timing::parse(&corpus::timing(version, name));
+        let records = records(&play(&corpus::one(version, name), &timing));
+        let told: Vec<String> = scenario
+            .iter()
+            .filter_map(|row| records.iter().find(|record| row.tells_of(record)).map(|record| outcome(row, record)))
+            .collect();
+        let told = told.join("; and ");
+        let major = version.split('.').next().unwrap_or_default().to_owned();
+        let at = outcomes.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            outcomes.push((name.to_owned(), Vec::new()));
+            outcomes.len() - 1
+        });
+        match outcomes[at].1.iter_mut().find(|(same, _)| *same == told) {
+            Some((_, versions)) => versions.push(major),
+            None => outcomes[at].1.push((told, vec![major])),
+        }
+    }
+    let whole = |told: Told| match &told[..] {
+        [(one, _)] => one.clone(),
+        many => many
+            .iter()
+            .map(|(told, versions)| format!("{told} ({})", versions.join(", ")))
+            .collect::<Vec<_>>()
+            .join("; "),
+    };
+    let mut outcomes: Vec<(String, String)> = outcomes.into_iter().map(|(name, told)| (name, whole(told))).collect();
+    outcomes.sort();
+    outcomes
+}
+
+fn outcome(row: &oracle::Row<'_>, record: &CallRecord) -> String {
+    let mut told = format!("{}, {:?}", row.direction, record.disposition).to_lowercase();
+    if !row.last.is_empty() {
+        told += &format!(", {} talks last, {} s in all", row.last, row.talk_secs);
+    }
+    format!("{told}, {}", bitrix24::status_code(record))
+}
+
+#[test]
+fn the_page_has_every_scenario_with_its_outcome() {
+    let page = corpus::doc("docs/calls.md");
+    let cells = |line: &str| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let rows: Vec<Vec<String>> = page.lines().filter(|line| line.starts_with("| ")).map(cells).collect();
+    let is_told = |name: &String, outcome: &String| {
+        rows.iter().any(|row| row.len() == 3 && row[0] == *name && !row[1].is_empty() && row[2] == *outcome)
+    };
+    let missing: Vec<String> = outcomes()
+        .into_iter()
+        .filter(|(name, outcome)| !is_told(name, outcome))
+        .map(|(name, outcome)| format!("| {name} | … | {outcome} |"))
         .collect();
-    let mut packets = Vec::new();
-    let mut from = 0;
-    while let Some(end) = bytes[from..].windows(4).position(|four| four == b"\r\n\r\n") {
-        let last_byte = from + end + 3;
-        let at = clock.iter().take_while(|(_, offset)| *offset <= last_byte).last().map_or(0.0, |(at, _)| *at);
-        packets.push(((at * 1000.0) as u64, bytes[from..from + end + 4].to_vec()));
-        from += end + 4;
-    }
-    packets
+    assert!(missing.is_empty(), "docs/calls.md should hold:\n{}", missing.join("\n"));
 }
 
-/// Plays packets one by one.
-fn play_packets(packets: &[(u64, Vec<u8>)]) -> Vec<CallRecord> {
-    let mut bytes = Vec::new();
-    let mut clock = String::from("seconds\toffset\tbytes\n");
-    for (at, packet) in packets {
-        clock += &format!("{}.{:03}\t{}\t{}\n", at / 1000, at % 1000, bytes.len(), packet.len());
-        bytes.extend_from_slice(packet);
-    }
-    records(&play(&bytes, &Timing::parse(&clock)))
-}
-
-fn says(packet: &[u8], text: &str) -> bool {
-    packet.windows(text.len()).any(|window| window == text.as_bytes())
-}
-
-fn is_event(packet: &[u8]) -> bool {
-    says(packet, "Event: ")
-}
-
-/// Whether ringpost reads this packet at all.
-fn is_read(packet: &[u8]) -> bool {
-    let mut events = 0;
-    let bytes = [b"x/1\r\n", packet].concat();
-    each_event(&bytes, &Timing::default(), begun(), |_, _| events += 1);
-    events > 0
-}
+// ---- variations -----------------------------------------------------------------------------------------------------
 
 #[test]
 fn every_row_again_with_each_event_doubled() {
@@ -330,62 +184,6 @@ fn every_row_again_with_a_restart_at_every_event() {
         }
         let wrong = check(&scenario, &records);
         assert!(wrong.is_empty(), "{version}/{name}: {}", wrong.join("\n"));
-    }
-}
-
-/// Any one event is lost. The record may be poorer, but there is one for each call, it makes sense, and after the next
-/// list of channels nothing is left behind.
-#[test]
-fn any_single_event_may_be_lost() {
-    let table = corpus::expected();
-    let rows = rows(&table);
-    for scenario in scenarios(&rows) {
-        let (version, name) = (scenario[0].version, scenario[0].scenario);
-        let mut whole = packets(version, name);
-        whole.retain(|(_, packet)| is_read(packet));
-        let clients = scenario.iter().filter(|row| row.direction != "internal").count();
-        for lost in 0..whole.len() {
-            let mut tracker = Tracker::new(config());
-            let mut records = Vec::new();
-            let mut bytes = Vec::new();
-            let mut now = begun();
-            for (at, packet) in whole.iter().enumerate().filter(|(at, _)| *at != lost).map(|(_, packet)| packet) {
-                bytes.clear();
-                bytes.extend_from_slice(b"x/1\r\n");
-                bytes.extend_from_slice(packet);
-                now = Stamp { mono: Monotonic::from_millis(1_000_000 + at), wall: now.wall };
-                each_event(&bytes, &Timing::default(), now, |event, now| follow(&mut tracker, event, now));
-                drain(&mut tracker, &mut records);
-            }
-            now = later(now, 1000);
-            tracker.snapshot_begin(now);
-            tracker.snapshot_end(true, now);
-            tracker.handle_timeout(later(now, SETTLE.as_millis() as u64));
-            drain(&mut tracker, &mut records);
-            let event = String::from_utf8_lossy(&whole[lost].1).lines().next().unwrap_or("").to_owned();
-            let told = records.iter().filter(|record| record.direction != Direction::Internal).count();
-            assert!(told.abs_diff(clients) <= 1, "{version}/{name} without {event} ({lost}): {told} calls {records:?}");
-            assert_eq!((tracker.calls(), tracker.channels()), (0, 0), "{version}/{name} without {event} ({lost})");
-            for record in &records {
-                let length = record.ended.mono.millis_since(record.started.mono);
-                assert!(record.talk_ms <= length, "{version}/{name} without {event}: talked longer than it took");
-            }
-        }
-    }
-}
-
-fn later(now: Stamp, millis: u64) -> Stamp {
-    Stamp {
-        mono: Monotonic::from_millis(now.mono.as_millis() + millis),
-        wall: Wall::from_millis(now.wall.as_millis() + millis as i64),
-    }
-}
-
-fn drain(tracker: &mut Tracker, records: &mut Vec<CallRecord>) {
-    while let Some(output) = tracker.poll_output() {
-        if let Output::Finished(record) = output {
-            records.push(*record);
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
 #![allow(dead_code)] // each test crate uses its part
 
+use ringpost::ami::action::{FILTERS, FIRST_FILTER};
 use std::path::PathBuf;
 
 /// One captured stream.
@@ -80,4 +81,27 @@ pub fn naive_packets(bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
 /// the capture's and a banner.
 pub fn drop_banners(packet: &mut Vec<Vec<u8>>) {
     packet.retain(|line| !line.starts_with(b"Asterisk Call Manager/") && !line.starts_with(b"#####"));
+}
+
+/// Whether the filters that ringpost sets at the PBX let this event pass: one of them finds it and none excludes it.
+pub fn passes(text: &str) -> bool {
+    let all = || FILTERS.iter().chain([&FIRST_FILTER]);
+    all().any(|filter| finds(filter, text))
+        && !all().filter_map(|filter| filter.strip_prefix('!')).any(|excluded| finds(excluded, text))
+}
+
+/// What an expression of [`FILTERS`] finds: plain text, but for `_*`, any number of underscores.
+fn finds(pattern: &str, text: &str) -> bool {
+    match pattern.split_once("_*") {
+        None => text.contains(pattern),
+        Some((head, tail)) => {
+            text.match_indices(head).any(|(at, _)| text[at + head.len()..].trim_start_matches('_').starts_with(tail))
+        }
+    }
+}
+
+/// A page of the documentation.
+pub fn doc(path: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
