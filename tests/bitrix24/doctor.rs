@@ -2,6 +2,7 @@
 
 use crate::office::{Office, SECRET, Work, missed};
 use portal::PortalConfig;
+use ringpost::call::record::CallRecord;
 use ringpost::crm::bitrix24::{Check, Verdict};
 
 fn examine(change: impl FnOnce(&mut PortalConfig)) -> (Office, Vec<Check>) {
@@ -53,12 +54,32 @@ fn a_portal_that_cannot_find_calls_again_is_told_and_no_call_is_made_to_find_out
         let check = checks.into_iter().find(|check| check.name == "identity").expect("a line");
         (check.verdict, check.text)
     };
-    assert!(text(&office).1.contains("no calls yet"));
+    assert!(text(&office).1.contains("shows no calls yet"));
     office.deliver(&mut Work::new(missed("office-1.1")));
     assert_eq!(text(&office), (Verdict::Good, "calls are found by EXTERNAL_CALL_ID".to_owned()));
     office.portal.reconfigure(|portal| portal.knows_external_ids = false);
     assert_eq!(text(&office).0, Verdict::Bad);
     assert_eq!((office.portal.calls().len(), office.portal.live_calls().len()), (1, 0));
+}
+
+#[test]
+fn statistics_that_show_the_owners_calls_only_are_told() {
+    let office = Office::open();
+    let line = |office: &Office| {
+        let checks = office.bitrix.doctor();
+        let check = checks.into_iter().find(|check| check.name == "statistics").expect("a line");
+        (check.verdict, check.text)
+    };
+    let (_, empty) = line(&office);
+    assert!(empty.contains("all employees"), "nothing is proven yet: {empty}");
+    office.deliver(&mut Work::new(missed("office-1.1")));
+    let (verdict, all) = line(&office);
+    assert!(verdict == Verdict::Good && all.contains("other employees"), "{all}");
+    // A call that rang at nobody is the default user's, who is the webhook's owner here.
+    office.deliver(&mut Work::new(CallRecord { rang: heapless::Vec::new(), ..missed("office-1.2") }));
+    office.portal.reconfigure(|portal| portal.statistics_of = Some(vec![1]));
+    let (verdict, own) = line(&office);
+    assert!(verdict == Verdict::Warning && own.contains("all employees"), "{own}");
 }
 
 #[test]

@@ -210,18 +210,83 @@ fn a_call_is_not_made_anew_before_it_stayed_away_for_longer_than_any_request_run
     assert_eq!(office.portal.requests_of(REGISTER).len(), 1);
 }
 
+/// A call that this process registered, as it thinks, and that the portal has never heard of.
+fn vanished(id: &str, extension: &str, user: u32) -> Work {
+    let mut work = Work::new(answered(id, extension, 5_000));
+    work.ticket.call = "externalCall.00000000000000000000000000000000.1".try_into().expect("it fits");
+    work.ticket.user = Some(user);
+    work
+}
+
+/// How long the call waits now, and why.
+fn wait_in_doubt(office: &Office, work: &mut Work) -> (Duration, String) {
+    match office.attempt(work, Freshness::Fresh) {
+        Outcome::InDoubt { after, why } => (after, why),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_call_that_vanished_is_made_anew() {
     let office = Office::open();
-    let mut work = Work::new(answered("office-1.1", "101", 5_000));
-    work.ticket.call = "externalCall.00000000000000000000000000000000.1".try_into().expect("it fits");
-    work.ticket.user = Some(11);
+    office.deliver(&mut Work::new(answered("office-0.1", "101", 5_000)));
+    let mut work = vanished("office-1.1", "101", 11);
     let outcomes = office.deliver(&mut work);
     assert!(
         matches!(outcomes.as_slice(), [Outcome::InDoubt { .. }, Outcome::InDoubt { .. }, Outcome::Done]),
         "{outcomes:?}"
     );
-    assert_eq!(office.only_call().call_id(), work.ticket.call);
+    let calls = office.portal.calls();
+    assert_eq!(calls.len(), 2);
+    assert_eq!(calls.last().expect("two").call_id(), work.ticket.call);
+}
+
+#[test]
+fn a_call_that_vanished_waits_until_a_call_of_its_employee_was_seen_in_the_statistics() {
+    let office = Office::open();
+    let mut work = vanished("office-1.1", "101", 11);
+    office.deliver(&mut Work::new(answered("office-0.1", "102", 5_000)));
+    wait_in_doubt(&office, &mut work);
+    let (after, why) = wait_in_doubt(&office, &mut work);
+    assert!(after > Duration::from_secs(20 * 60) && why.contains("all employees"), "{after:?} {why}");
+    assert!(!work.ticket.call.is_empty(), "it may be there under this name");
+    office.deliver(&mut Work::new(answered("office-0.2", "101", 5_000)));
+    let (after, _) = wait_in_doubt(&office, &mut work);
+    assert!(after < Duration::from_secs(120), "{after:?}");
+    assert_eq!(office.deliver(&mut work), [Outcome::Done]);
+    assert_eq!(office.portal.calls().len(), 3);
+}
+
+#[test]
+fn where_only_some_employees_calls_are_shown_a_doubtful_call_of_another_is_never_doubled() {
+    for shown in [vec![1], vec![1, 12]] {
+        let portal = PortalConfig { statistics_of: Some(shown), ..PortalConfig::default() };
+        let office = Office::with(portal, |_| ());
+        office.deliver(&mut Work::new(answered("office-0.1", "101", 5_000)));
+        office.deliver(&mut Work::new(answered("office-0.2", "102", 5_000)));
+        office.portal.fault(Fault::lost_answer().on(FINISH));
+        let mut work = Work::new(answered("office-1.1", "101", 5_000));
+        for _ in 0..6 {
+            let outcome = office.attempt(&mut work, Freshness::Fresh);
+            assert!(matches!(outcome, Outcome::InDoubt { .. }), "{outcome:?}");
+        }
+        let (after, why) = wait_in_doubt(&office, &mut work);
+        assert!(after > Duration::from_secs(20 * 60) && why.contains("all employees"), "{after:?} {why}");
+        assert_eq!(office.portal.calls().len(), 3);
+        office.portal.reconfigure(|portal| portal.statistics_of = None);
+        assert_eq!(office.deliver(&mut work), [Outcome::Done]);
+        assert_eq!((office.portal.calls().len(), office.portal.requests_of(REGISTER).len()), (3, 3));
+    }
+}
+
+#[test]
+fn an_employee_whose_calls_are_shown_needs_nobody_elses() {
+    let portal = PortalConfig { statistics_of: Some(vec![11]), ..PortalConfig::default() };
+    let office = Office::with(portal, |_| ());
+    office.deliver(&mut Work::new(answered("office-0.1", "101", 5_000)));
+    let mut work = vanished("office-1.1", "101", 11);
+    office.deliver(&mut work);
+    assert_eq!(office.portal.calls().len(), 2);
 }
 
 #[test]

@@ -115,6 +115,8 @@ pub(super) struct Statistic {
     pub(super) external_call_id: Scalar,
     #[serde(default)]
     pub(super) record_file_id: Scalar,
+    #[serde(default)]
+    pub(super) portal_user_id: Scalar,
 }
 
 /// An employee.

@@ -3,8 +3,8 @@
 //! Stands alone because it is the recovery table: what is known of a call (its ticket) and what the portal says decide
 //! together whether something is repeated. Rules: nothing that may have run is repeated before the statistics were
 //! asked; `finish` of a call that "is not found" means finished, never registered or purged, so the statistics decide
-//! that too, after it and once more after a wait; a user who left is replaced by `default_user` once. Bounds: at most
-//! eleven requests for one attempt.
+//! that too, after it and once more after a wait, and only where they are seen to show calls of that user; a user who left
+//! is replaced by `default_user` once. Bounds: at most twelve requests for one attempt.
 
 use super::answer::{List, Object, Registered, Scalar, Statistic};
 use super::fault::{self, Fault, Kind};
@@ -76,8 +76,8 @@ impl<'a> Delivery<'a> {
         match self.finish(ticket)? {
             Finished::Yes => Ok(()),
             // An earlier finish may have run between the look and this one: only a look after it proves anything.
-            Finished::NotFound if self.is_finished(ticket)? => Ok(()),
-            Finished::NotFound => Err(self.vanished(ticket, looked)),
+            Finished::NotFound { .. } if self.is_finished(ticket)? => Ok(()),
+            Finished::NotFound { user } => Err(self.vanished(ticket, looked, user)),
         }
     }
 
@@ -85,17 +85,33 @@ impl<'a> Delivery<'a> {
     /// call was purged or lost, or a finish of ours is still at work: its CALL_ID is dropped, and the next attempt, when
     /// no request of ours can be running any more, looks once more by EXTERNAL_CALL_ID and only then registers anew.
     ///
+    /// That is so only where the statistics show calls of the user who finished it: a right that covers some employees
+    /// hides the calls of the others without a word, and what is hidden is not lost. Elsewhere the call keeps its CALL_ID
+    /// and waits.
+    ///
     /// The window that remains: statistics that lag behind by more than [`VANISHED_WAIT`], and a server that died between
     /// the activity and the statistics of a finish. Nothing that can be asked of a portal tells either from a lost call,
     /// and a call posted twice can be deleted, while one that is missing is noticed by nobody.
-    fn vanished(&self, ticket: &mut Ticket, looked: bool) -> Outcome {
+    fn vanished(&self, ticket: &mut Ticket, looked: bool, user: u32) -> Outcome {
         ticket.in_doubt = true;
         let why = format!("{}: the call is neither live nor in the statistics", self.portal.name);
         if !looked {
             return fault::doubt(why);
         }
-        ticket.call.clear();
-        Outcome::InDoubt { after: VANISHED_WAIT, why }
+        match self.portal.shows_calls_of(user) {
+            Ok(true) => {
+                ticket.call.clear();
+                Outcome::InDoubt { after: VANISHED_WAIT, why }
+            }
+            Ok(false) => {
+                let why = format!(
+                    "{why}, which show no recent call of user {user} at all: is the right \"Call statistics: view\" of \
+                     the webhook's owner for all employees' calls?"
+                );
+                Outcome::InDoubt { after: BLIND_WAIT, why }
+            }
+            Err(fault) => self.portal.blind(fault, BLIND_WAIT),
+        }
     }
 
     /// Asks the statistics, which hold finished calls only. On a hit the ticket gets the portal's name of the call.
@@ -167,7 +183,7 @@ impl<'a> Delivery<'a> {
                 Err(fault) => fault,
             };
             match fault.kind() {
-                Some(Kind::CallNotFound) => return Ok(Finished::NotFound),
+                Some(Kind::CallNotFound) => return Ok(Finished::NotFound { user }),
                 Some(Kind::UserInactive | Kind::UserUnknown) if user != portal.settings.default_user => {
                     portal.users.mark_stale();
                     gone = Some(user);
@@ -239,8 +255,10 @@ fn pick(rows: Vec<Object<Statistic>>, key: &str, value: &str) -> Looked {
 /// What `finish` came to.
 enum Finished {
     Yes,
-    /// "Call is not found".
-    NotFound,
+    /// "Call is not found", as this user's.
+    NotFound {
+        user: u32,
+    },
 }
 
 /// Talk time in whole seconds. An answered call has at least one: with 0 the portal counts it as failed.
@@ -265,6 +283,18 @@ impl Bitrix24 {
         let params = request::statistics(key, value);
         let rows = self.api.call::<List<Object<Statistic>>>(lane, method::STATISTICS, &params)?.result.0;
         Ok(pick(rows, key, value))
+    }
+
+    /// The finished calls that came last, of those that the webhook's owner may see: one page.
+    pub(super) fn recent(&self) -> Result<Vec<Statistic>, Fault> {
+        let rows = self.api.call::<List<Object<Statistic>>>(Lane::Calls, method::STATISTICS, &request::recent())?;
+        Ok(rows.result.0.into_iter().filter_map(|row| row.0).collect())
+    }
+
+    /// Whether a finished call of `user` would be seen: one of the last was. The right is given by employee, so another
+    /// employee's call proves nothing. `user` is not put into the question, lest the answer to it differ from one to a look.
+    fn shows_calls_of(&self, user: u32) -> Result<bool, Fault> {
+        Ok(self.recent()?.iter().any(|row| row.portal_user_id.id() == Some(user)))
     }
 
     /// A look-up that failed leaves the call in doubt.

@@ -130,6 +130,11 @@ pub(super) fn statistics(key: &str, value: &str) -> Value {
     json!({ "FILTER": { key: value } })
 }
 
+/// `voximplant.statistic.get` of the calls that came last, one page, uncounted.
+pub(super) fn recent() -> Value {
+    json!({ "FILTER": { ">ID": 0 }, "SORT": "ID", "ORDER": "DESC", "start": -1 })
+}
+
 /// `telephony.externalCall.attachRecord` in upload mode.
 pub(super) fn attach(call: &str, file_name: &str) -> Value {
     json!({ "CALL_ID": call, "FILENAME": file_name })

@@ -35,6 +35,8 @@ pub struct PortalConfig {
     pub webhook_may_register: bool,
     /// Whether the webhook's user has the right "Call statistics: View".
     pub statistics_allowed: bool,
+    /// The users whose calls that right covers; `None` is everybody.
+    pub statistics_of: Option<Vec<u64>>,
     /// How long a finished call is not told by the statistics yet, as when they are read from a copy of the database.
     pub statistics_lag: Duration,
     /// Whether the portal keeps and filters by `EXTERNAL_CALL_ID`; old ones drop the key.
@@ -75,6 +77,7 @@ impl Default for PortalConfig {
             scopes: ["telephony", "crm", "user", "im", "task", "disk"].map(str::to_owned).to_vec(),
             webhook_may_register: true,
             statistics_allowed: true,
+            statistics_of: None,
             statistics_lag: Duration::ZERO,
             knows_external_ids: true,
             wording: Wording::Server,

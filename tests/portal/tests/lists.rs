@@ -82,6 +82,18 @@ fn pages_hold_fifty() {
 }
 
 #[test]
+fn statistics_hold_permitted_users_calls_only() {
+    let bench = Bench::with(|config| config.statistics_of = Some(vec![12]));
+    finished(&bench, ["gw-1".to_owned()]);
+    let other = bench.register("gw-2");
+    let params = format!(r#"{{"CALL_ID":"{other}","USER_ID":12,"DURATION":7,"STATUS_CODE":"200"}}"#);
+    bench.call("telephony.externalCall.finish", &params).result();
+    let told = |filter: &str| ids(&bench.call(STATISTIC, &format!(r#"{{"FILTER":{filter}}}"#)));
+    assert_eq!(told("{}"), ["gw-2"]);
+    assert!(told(r#"{"EXTERNAL_CALL_ID":"gw-1"}"#).is_empty(), "as if there were no such call");
+}
+
+#[test]
 fn statistics_need_a_right() {
     let bench = Bench::with(|config| config.statistics_allowed = false);
     let answer = bench.call(STATISTIC, "{}");

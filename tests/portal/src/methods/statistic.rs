@@ -46,6 +46,7 @@ pub(super) fn statistic_get(call: &mut Call<'_>) -> Result<Done, Failure> {
     });
     let lag = call.config.statistics_lag;
     let mut rows: Vec<&FinishedCall> = call.state.finished.iter().filter(|row| row.finished.elapsed() >= lag).collect();
+    rows.retain(|row| call.config.statistics_of.as_ref().is_none_or(|users| users.contains(&row.user)));
     rows.retain(|row| filter.passes(|field| field_of(row, field)));
     sort(&mut rows, &params);
     Ok(call.page(rows, |row| {
