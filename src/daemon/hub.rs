@@ -15,6 +15,7 @@ use crate::clock::{Monotonic, Stamp};
 use crate::crm::{Port, Ticket};
 use crate::deliver::job::Report;
 use crate::deliver::schedule::{Policy, Schedule};
+use crate::journal::record::repeated_id;
 use crate::journal::storage::Medium;
 use crate::journal::thread::{Fault, Reply, Request};
 use crate::journal::{Addressee, Crm, CrmTag, Entry, MarkKind, Recovery, Seq, Stats};
@@ -58,11 +59,22 @@ impl Seat {
 
 /// A finished call on its way into the journal.
 struct Append {
+    /// The identity that its card goes by.
+    card: CallId,
     record: Arc<CallRecord>,
     /// Its identity for the CRMs, when that is another one.
     told_as: Option<CallId>,
     tickets: Vec<(Crm, Ticket)>,
     entry: Option<Box<Entry>>,
+}
+
+/// Calls that another one must be told apart from.
+#[derive(Clone, Copy)]
+enum Among {
+    /// All in hand.
+    All,
+    /// Those that the journal does not hold.
+    Unjournalled,
 }
 
 /// See the module.
@@ -365,12 +377,14 @@ impl Hub {
         self.mirrored.dirty = true;
         let token = self.next_token;
         self.next_token = self.next_token.wrapping_add(1);
+        let card = record.id.clone();
+        let record = self.told_apart(record, Among::Unjournalled);
         let wanted = self.recordings && !record.recordings.is_empty() && record.talk_ms > 0;
         let addressees =
             tickets.iter().map(|(crm, ticket)| Addressee { crm: *crm, ticket: ticket.clone(), recordings: wanted });
         let entry = Entry { call: Arc::clone(&record), addressees: addressees.collect() };
         let full = self.appends.len() >= APPENDS_IN_FLIGHT;
-        self.appends.insert(token, Append { record, told_as: None, tickets, entry: Some(Box::new(entry)) });
+        self.appends.insert(token, Append { card, record, told_as: None, tickets, entry: Some(Box::new(entry)) });
         if full {
             log::error!("the journal does not keep up; a call is delivered from memory");
             self.unjournalled += 1;
@@ -391,19 +405,35 @@ impl Hub {
     /// The journal had another call of this identity: the CRMs get this one under `id`.
     fn name_apart(&mut self, token: u64, id: &CallId) {
         let Some(append) = self.appends.get_mut(&token).filter(|append| append.record.id != *id) else { return };
-        log::warn!(
-            "the PBX gave the identity of call {} to an earlier call (was its clock set back?); it is posted as {id}",
-            append.record.id
-        );
+        warn_of_repeat(&append.record.id, id);
         append.told_as = Some(id.clone());
+    }
+
+    /// The same where the journal cannot say so: it does not hold the earlier call, or did not take this one. Told apart from
+    /// the calls in hand, that is from those that wait. One with the same start is this call, out of the mirror.
+    fn told_apart(&self, record: Arc<CallRecord>, among: Among) -> Arc<CallRecord> {
+        let in_hand = self.seats.iter().flat_map(|seat| match among {
+            Among::All => Box::new(seat.schedule.in_hand()) as Box<dyn Iterator<Item = &Arc<CallRecord>>>,
+            Among::Unjournalled => Box::new(seat.schedule.unjournalled().map(|(record, _)| record)),
+        });
+        let taken: Vec<&CallId> =
+            in_hand.filter(|other| other.started != record.started).map(|other| &other.id).collect();
+        if !taken.contains(&&record.id) {
+            return record;
+        }
+        let first = record.started.mono.as_millis() as u32;
+        let mut names = (0..=u32::MAX).map(|step| repeated_id(&record.id, first.wrapping_add(step)));
+        let Some(id) = names.find(|id| !taken.contains(&id)) else { return record };
+        warn_of_repeat(&record.id, &id);
+        Arc::new(CallRecord { id, ..(*record).clone() })
     }
 
     fn appended(&mut self, token: u64, seq: Option<Seq>, known: bool, now: Monotonic) {
         self.mirrored.dirty = true;
-        let Some(Append { record, told_as, tickets, .. }) = self.appends.remove(&token) else { return };
-        let card = record.id.clone();
+        let Some(Append { card, record, told_as, tickets, .. }) = self.appends.remove(&token) else { return };
         let record = match told_as {
             Some(id) => Arc::new(CallRecord { id, ..(*record).clone() }),
+            None if seq.is_none() => self.told_apart(record, Among::All),
             None => record,
         };
         for (crm, ticket) in tickets {
@@ -522,9 +552,9 @@ impl Hub {
         }
         for seat in &self.seats {
             for (record, ticket) in seat.schedule.unjournalled() {
-                // A request about it may be under way.
+                // One call of several CRMs is one record; two calls may have one identity. A request may be under way.
                 let ticket = (seat.tag.bits(), Ticket { in_doubt: true, ..ticket.clone() });
-                match images.iter_mut().find(|image| image.record.id == record.id) {
+                match images.iter_mut().find(|image| Arc::ptr_eq(&image.record, record)) {
                     Some(image) => image.tickets.push(ticket),
                     None => images.push(FinishedImage { record: Arc::clone(record), tickets: vec![ticket] }),
                 }
@@ -568,6 +598,12 @@ fn pump_seat(seat: &mut Seat, crm: Crm, journal: &dyn JournalDesk, now: Stamp) {
             log::error!("{}: the thread for {lane:?} is gone; restart ringpost", seat.port.name());
         }
     }
+}
+
+fn warn_of_repeat(id: &CallId, told_as: &CallId) {
+    log::warn!(
+        "the PBX gave the identity of call {id} to an earlier call (was its clock set back?); it is posted as {told_as}"
+    );
 }
 
 /// Tells a fault of a CRM, and one of the way to its recordings, once, and its end.

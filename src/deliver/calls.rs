@@ -421,6 +421,11 @@ impl Calls {
         self.hand.iter().filter(|fact| fact.seq.is_none()).map(|fact| (&fact.record, &fact.ticket))
     }
 
+    /// The calls themselves.
+    pub fn in_hand(&self) -> impl Iterator<Item = &Arc<CallRecord>> {
+        self.hand.iter().map(|fact| &fact.record)
+    }
+
     /// Calls in hand.
     pub fn len(&self) -> usize {
         self.hand.len()

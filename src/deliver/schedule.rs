@@ -191,6 +191,11 @@ impl Schedule {
         self.recordings.read_anew();
     }
 
+    /// Calls in hand.
+    pub fn in_hand(&self) -> impl Iterator<Item = &Arc<CallRecord>> {
+        self.calls.in_hand()
+    }
+
     /// Calls that only the memory holds.
     pub fn unjournalled(&self) -> impl Iterator<Item = (&Arc<CallRecord>, &Ticket)> {
         self.calls.unjournalled()
