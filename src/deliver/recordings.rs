@@ -71,6 +71,11 @@ impl Pending {
         self.looks >= RECORDING_LOOKS
     }
 
+    /// Whether more than the recording of this index is left.
+    pub fn has_others(&self, index: usize) -> bool {
+        self.left & !bit(index) != 0
+    }
+
     /// The recording that is next.
     pub fn index(&self) -> usize {
         self.left.trailing_zeros() as usize
@@ -157,7 +162,7 @@ impl Recordings {
         let Some(pending) = self.hand.get_mut(at) else { return };
         pending.in_flight = false;
         pending.due = now;
-        pending.left &= !u32::try_from(index).ok().and_then(|index| 1_u8.checked_shl(index)).unwrap_or(u8::MAX);
+        pending.left &= !bit(index);
         if pending.left == 0 {
             let seq = pending.seq;
             self.hand.remove(at);
@@ -241,4 +246,9 @@ impl Recordings {
     pub fn is_empty(&self) -> bool {
         self.hand.is_empty()
     }
+}
+
+/// The bit of a recording; of an index that no call has, all.
+fn bit(index: usize) -> u8 {
+    u32::try_from(index).ok().and_then(|index| 1_u8.checked_shl(index)).unwrap_or(u8::MAX)
 }

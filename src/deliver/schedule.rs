@@ -14,7 +14,7 @@
 //! | in doubt | its ticket is in doubt | looked up before it is repeated | looked up before it is repeated |
 //! | held | waits for our turn | waits for our turn | waits for our turn |
 //! | suspend | the whole portal waits | the whole portal waits | the whole portal waits |
-//! | refused | no card | marked *refused* | *recordings given up* |
+//! | refused | no card | marked *refused* | the others' turn, or *recordings given up* |
 
 use super::backoff::Backoff;
 use super::calls::{Calls, Fact};
@@ -538,7 +538,7 @@ impl Schedule {
         match report.outcome {
             Outcome::Done => self.attached(report.recording, now.mono),
             Outcome::Held { .. } => self.recordings.hold(now.mono),
-            Outcome::Refused { why } => self.give_up_recordings(&why),
+            Outcome::Refused { why } => self.recording_refused(report.recording, &why, now.mono),
             Outcome::Retry { after, why } => self.recording_failed(after.unwrap_or_default(), false, &why, now),
             Outcome::InDoubt { after, why } => self.recording_failed(after, true, &why, now),
             Outcome::Suspend { after, why } => self.recording_failed(after, false, &why, now),
@@ -559,6 +559,19 @@ impl Schedule {
                 self.mark(seq, Mark::RecordingsGivenUp { reason: bounded(why.as_bytes()) });
             }
             None => self.recordings.advance(index, now),
+        }
+    }
+
+    /// One that is refused leaves its place to the others. The journal is told only when none is left: brought back by it, the
+    /// refused one is refused again.
+    fn recording_refused(&mut self, dealt: Option<Dealt>, why: &str, now: Monotonic) {
+        let Some(pending) = self.recordings.in_flight() else { return };
+        match dealt {
+            Some(Dealt { index, .. }) if pending.has_others(index) => {
+                log::warn!("call {}: recording {} is refused: {why}", pending.record.id, index + 1);
+                self.recordings.advance(index, now);
+            }
+            _ => self.give_up_recordings(why),
         }
     }
 

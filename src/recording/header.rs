@@ -66,7 +66,8 @@ fn wav(mut chunks: &[u8], bytes: u64) -> Header {
             return if fits { Header::Whole(rate) } else { Header::Unfinished };
         }
         if let ([b'f', b'm', b't', b' '], [_, _, _, _, _, _, _, _, r0, r1, r2, r3, ..]) = ([*a, *b, *c, *d], rest) {
-            rate = u64::from(u32::from_le_bytes([*r0, *r1, *r2, *r3]));
+            let told = u64::from(u32::from_le_bytes([*r0, *r1, *r2, *r3]));
+            rate = if told == 0 { WAV_RATE } else { told };
         }
         // Chunks are padded to even lengths.
         let padded = length.saturating_add(length % 2);
@@ -107,6 +108,13 @@ pub(super) mod tests {
         let mut chunks = wav(320);
         chunks.splice(36..36, *b"fact\x03\0\0\0abc\0");
         assert_eq!(whole(&chunks), Header::Whole(16_000));
+    }
+
+    #[test]
+    fn a_wav_that_tells_no_rate_counts_as_an_ordinary_one() {
+        let mut silent = wav(320);
+        silent.splice(28..32, [0; 4]);
+        assert_eq!(whole(&silent), Header::Whole(16_000), "or its bytes would count as seconds");
     }
 
     #[test]

@@ -601,6 +601,29 @@ fn of_several_recordings_the_one_that_is_kept_goes_and_the_others_are_told() {
 }
 
 #[test]
+fn a_recording_that_is_refused_leaves_the_place_to_the_others() {
+    let mut schedule = schedule();
+    let call = Arc::new(record("o-1", at(1), &["/a.wav", "/b.wav"]));
+    schedule.appended(Some(Seq(100)), call, Ticket::default());
+    schedule.poll_job(at(1)).unwrap();
+    schedule.report(report(Lane::Calls, Outcome::Done), at(1));
+    schedule.poll_mark().unwrap();
+    schedule.poll_job(at(1)).unwrap();
+    let refused = |index| Report {
+        recording: Some(Dealt { index, alone: true }),
+        ..report(Lane::Recordings, Outcome::Refused { why: "refused".into() })
+    };
+    schedule.report(refused(1), at(2));
+    assert_eq!(schedule.poll_mark(), None, "the journal must not give up what is still to come");
+    let job = schedule.poll_job(at(2));
+    assert!(matches!(job, Some(Job::Attach { left: 0b01, .. })), "{job:?}");
+    assert_eq!(schedule.counters().recordings_given_up, 0);
+    schedule.report(refused(0), at(3));
+    assert_eq!(schedule.poll_mark(), Some((Seq(100), Mark::RecordingsGivenUp { reason: bounded(b"refused") })));
+    assert_eq!(schedule.counters().recordings_given_up, 1);
+}
+
+#[test]
 fn recordings_that_cannot_come_raise_an_alarm_and_wait_until_it_is_mended() {
     let mut schedule = schedule();
     schedule.appended(Some(Seq(100)), Arc::new(record("o-1", at(1), &["/x/a.wav"])), Ticket::default());
