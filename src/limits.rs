@@ -83,6 +83,9 @@ pub const RESYNC_INTERVAL: Duration = Duration::from_secs(300);
 pub const RESYNC_PROBE: Duration = Duration::from_secs(20);
 /// A list of channels that the tracker wants is asked for at most this often.
 pub const RESYNC_LEAST: Duration = Duration::from_secs(10);
+/// Time that the lists of peers may keep the first call events of a process waiting. What is not told by then is asked
+/// again after them.
+pub const AMI_PEERS_FIRST: Duration = Duration::from_secs(5);
 /// Lists of peers are asked for this often.
 pub const PEERS_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 /// Steps of a session that wait for their turn. A further one is not taken; all of them are queued again by time.
@@ -140,7 +143,14 @@ pub const LINKS_PER_CALL: usize = 16;
 /// identities of calls, so that none is given twice. The oldest goes.
 pub const ENDED_IDS: usize = 512;
 /// Peers learned from lists of the PBX. Further ones are not learned: their channels are classed by context and name.
+/// `doctor` shows as many at most.
 pub const PEERS: usize = 4096;
+/// Peers that `doctor` asks for their context, one at a time. Further ones are shown without it.
+pub const PEER_DETAILS: usize = 512;
+/// Contexts that `doctor` takes in. Further ones are left out.
+pub const CONTEXTS_SEEN: usize = 512;
+/// Names that `doctor` writes into one line. Of further ones it writes how many.
+pub const NAMES_SHOWN: usize = 20;
 /// Patterns of one list of contexts. A configuration with more is refused.
 pub const CONTEXT_PATTERNS: usize = 64;
 /// How long a call whose last telephone is gone waits for its Local channels to dial another, before it is ended.

@@ -3,7 +3,7 @@
 
 mod corpus;
 
-use ringpost::ami::event::{Event, Message, Response, Skip, Status, Variable};
+use ringpost::ami::event::{Event, Message, Purpose, Response, Skip, Status, Variable};
 use ringpost::ami::frame::{Frame, Framer};
 use ringpost::ami::typing::message;
 use std::collections::BTreeMap;
@@ -106,7 +106,7 @@ fn expected_label(lines: &[Vec<u8>]) -> Option<String> {
         "Leave" => "QueueCallerLeave".into(),
         "VarSet" => variables.contains(&value("Variable")?.trim_start_matches('_')).then_some(name)?,
         "CoreShowChannel" | "Status" => "Listed".into(),
-        "PeerEntry" | "EndpointList" => "Peer".into(),
+        "PeerEntry" | "EndpointList" | "EndpointDetail" => "Peer".into(),
         name if name.ends_with("Complete") && value("ActionID").is_some() => "ListComplete".into(),
         _ => return None,
     })
@@ -312,11 +312,35 @@ fn list_items_of_old_and_new_servers() {
         assert_eq!((channel.state, channel.account), (Some(5), &b"acc103"[..]));
     });
     event("ActionID: l1\nEvent: PeerEntry\nChanneltype: IAX2\nObjectName: trunk", |event| {
-        assert_eq!(event, Event::Peer { action_id: b"l1", technology: b"IAX2", name: b"trunk" });
+        let purpose = Purpose::Untold;
+        assert_eq!(event, Event::Peer { action_id: b"l1", technology: b"IAX2", name: b"trunk", context: b"", purpose });
     });
-    event("Event: DAHDIShowChannels\nDAHDIChannel: 3\nActionID: l2", |event| {
-        assert_eq!(event, Event::Peer { action_id: b"l2", technology: b"DAHDI", name: b"3" });
-    });
+    for (signalling, purpose) in [
+        ("FXO Kewlstart", Purpose::Telephone),
+        ("FXS Kewlstart", Purpose::Line),
+        ("ISDN PRI", Purpose::Untold),
+        ("", Purpose::Untold),
+    ] {
+        let text =
+            format!("Event: DAHDIShowChannels\nDAHDIChannel: 3\nSignalling: {signalling}\nContext: c\nActionID: l2");
+        event(&text, |event| {
+            let expected = Event::Peer { action_id: b"l2", technology: b"DAHDI", name: b"3", context: b"c", purpose };
+            assert_eq!(event, expected, "{signalling}");
+        });
+    }
+    for (auths, outbound, purpose) in [
+        ("", "", Purpose::Untold),
+        ("101-iauth", "", Purpose::Untold),
+        ("101-iauth", "101-oauth", Purpose::Untold),
+        ("", "mtt-oauth", Purpose::Line),
+    ] {
+        let text =
+            format!("Event: EndpointList\nObjectName: x\nAuths: {auths}\nOutboundAuths: {outbound}\nActionID: l3");
+        event(&text, |event| {
+            let expected = Event::Peer { action_id: b"l3", technology: b"PJSIP", name: b"x", context: b"", purpose };
+            assert_eq!(event, expected, "{auths}, {outbound}");
+        });
+    }
     event("Event: StatusComplete\nActionID: s3\nItems: 4", |event| {
         assert_eq!(event, Event::ListComplete { action_id: b"s3" });
     });

@@ -11,8 +11,8 @@ use ringpost::ami::link::{FaultKind, Link, LinkConfig, Output, Right};
 use ringpost::clock::Monotonic;
 use ringpost::config::Secret;
 use ringpost::limits::{
-    AMI_ANSWER_TIMEOUT, AMI_BANNER_TIMEOUT, AMI_LOGIN_TIMEOUT, AMI_PACKET_TIMEOUT, AMI_PING_INTERVAL,
-    AMI_SILENCE_TIMEOUT, CHANNELS, RECONNECT_LONGEST, RESYNC_PROBE, RESYNC_SECOND,
+    AMI_ANSWER_TIMEOUT, AMI_BANNER_TIMEOUT, AMI_LOGIN_TIMEOUT, AMI_PACKET_TIMEOUT, AMI_PEERS_FIRST, AMI_PING_INTERVAL,
+    AMI_SILENCE_TIMEOUT, CHANNELS, PEERS_INTERVAL, RECONNECT_LONGEST, RESYNC_PROBE, RESYNC_SECOND,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -168,14 +168,19 @@ struct Run {
     connects: usize,
 }
 
+fn config() -> LinkConfig {
+    LinkConfig {
+        place: "192.0.2.1:5038".into(),
+        username: "agent".into(),
+        secret: Secret::new(SECRET),
+        filters: true,
+        details: false,
+    }
+}
+
 impl Run {
     fn new() -> Self {
-        Self::with(LinkConfig {
-            place: "192.0.2.1:5038".into(),
-            username: "agent".into(),
-            secret: Secret::new(SECRET),
-            filters: true,
-        })
+        Self::with(config())
     }
 
     fn with(config: LinkConfig) -> Self {
@@ -207,8 +212,8 @@ impl Run {
                     format!("channel {}", channel.name.escape_ascii())
                 }
                 Output::SnapshotEnd { complete } => format!("snapshot end {complete}"),
-                Output::Peer { technology, name } => {
-                    format!("peer {}/{}", technology.escape_ascii(), name.escape_ascii())
+                Output::Peer { technology, name, context, .. } => {
+                    format!("peer {}/{} in {}", technology.escape_ascii(), name.escape_ascii(), context.escape_ascii())
                 }
                 Output::PeersEnd => "peers end".into(),
                 Output::Live => "live".into(),
@@ -319,11 +324,11 @@ fn a_full_account_goes_live_on_every_version() {
             "connect",
             &format!("logged in {ami}"),
             &format!("server {version}"),
+            "peer ",
+            "peers end",
             "snapshot Login",
             "channel ",
             "snapshot end true",
-            "peer ",
-            "peers end",
             "live",
         ];
         let places: Vec<_> = order.iter().map(|word| run.place_of(word)).collect();
@@ -349,6 +354,56 @@ fn a_full_account_goes_live_on_every_version() {
         assert!(run.link.account().filters && run.link.account().gets_system);
         assert_eq!(run.link.server().up_since.is_some(), version != "11.25.3");
         assert!(run.link.server().started.is_some());
+    }
+}
+
+#[test]
+fn peers_are_known_before_the_first_call_event_and_later_keep_none_waiting() {
+    let (mut run, mut pbx) = (Run::new(), Pbx::new("16.28.0"));
+    run.log_in(&mut pbx);
+    let at = |pbx: &Pbx, name: &str| pbx.asked.iter().position(|asked| asked.0 == name).expect("asked");
+    assert!(at(&pbx, "SIPpeers") < at(&pbx, "Events"), "{:#?}", pbx.asked);
+    run.link.disconnected(FaultKind::Closed, run.now);
+    run.drain();
+    pbx.asked.clear();
+    run.log_in(&mut pbx);
+    assert!(run.link.is_live() && at(&pbx, "CoreShowChannels") < at(&pbx, "SIPpeers"), "{:#?}", pbx.asked);
+    assert_eq!(run.told("peers end"), 2);
+}
+
+#[test]
+fn a_pbx_that_is_slow_with_its_peers_keeps_calls_waiting_for_moments_only() {
+    let (mut run, mut pbx) = (Run::new(), Pbx::new("16.28.0"));
+    pbx.ignored.insert("SIPpeers");
+    run.log_in(&mut pbx);
+    assert_eq!(pbx.times_asked("Events"), 0, "{:#?}", pbx.asked);
+    run.pass_with(&mut pbx, AMI_PEERS_FIRST + Duration::from_secs(1));
+    assert_eq!((pbx.times_asked("Events"), run.told("snapshot end true"), pbx.times_asked("SIPpeers")), (1, 1, 2));
+    run.hear(HANGUP.as_bytes());
+    assert_eq!(run.events, 1);
+    pbx.ignored.clear();
+    run.pass_with(&mut pbx, AMI_ANSWER_TIMEOUT + Duration::from_secs(1));
+    assert!(run.link.is_live() && run.told("peers end") == 1 && run.told("down") == 0, "{:#?}", run.told);
+    // The day after they are there.
+    run.pass_with(&mut pbx, PEERS_INTERVAL);
+    assert_eq!(run.told("peer SIP/"), 5, "{:#?}", run.told);
+}
+
+#[test]
+fn details_are_asked_of_one_peer_after_another_until_one_is_refused() {
+    for refused in [false, true] {
+        let (mut run, mut pbx) = (Run::with(LinkConfig { details: true, ..config() }), Pbx::new("16.28.0"));
+        if refused {
+            pbx.refused.insert("SIPshowpeer", "Permission denied");
+        } else {
+            let detail = captured("16.28.0", "listings", "l2-SIPshowpeer");
+            pbx.answers.insert("SIPshowpeer", ("l2-SIPshowpeer".into(), detail));
+        }
+        run.log_in(&mut pbx);
+        assert!(run.link.is_live(), "{:#?}", run.told);
+        assert_eq!(pbx.times_asked("SIPshowpeer"), if refused { 1 } else { 5 });
+        assert_eq!(run.told("peer SIP/101 in from-internal"), if refused { 0 } else { 5 }, "{:#?}", run.told);
+        assert_eq!(run.told("peers end"), 1);
     }
 }
 

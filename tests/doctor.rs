@@ -5,6 +5,7 @@
 mod journal_model;
 
 use journal_model::{at, entry, settings, usual_call};
+use pbx::{Pbx, SECRET, Trouble, USERNAME};
 use ringpost::journal::Ring;
 use ringpost::journal::storage::FileStorage;
 use ringpost::journal::thread::FILE_NAME;
@@ -26,9 +27,19 @@ impl Place {
 
     /// What doctor says line by line, of a configuration whose PBX and portal are ports where nobody listens.
     fn doctor(&self, more: &str) -> Vec<String> {
+        self.doctor_of("port = 9\nusername = \"u\"\nsecret = \"s3cret\"\n", more)
+    }
+
+    /// The same with a PBX that answers.
+    fn doctor_at(&self, pbx: &Pbx, more: &str) -> Vec<String> {
+        let port = pbx.address().port();
+        self.doctor_of(&format!("port = {port}\nusername = \"{USERNAME}\"\nsecret = \"{SECRET}\"\n"), more)
+    }
+
+    fn doctor_of(&self, pbx: &str, more: &str) -> Vec<String> {
         let here = self.0.display();
         let text = format!(
-            "[pbx]\nname = \"office\"\nhost = \"127.0.0.1\"\nport = 9\nusername = \"u\"\nsecret = \"s3cret\"\n\
+            "[pbx]\nname = \"office\"\nhost = \"127.0.0.1\"\n{pbx}\
              [journal]\npath = \"{here}/etc/journal\"\n[run]\nstate_dir = \"{here}/run/ringpost\"\n{more}\n\
              [[crm]]\nkind = \"bitrix24\"\ndefault_user = 1\nwebhook = \"https://127.0.0.1:9/rest/1/s3cr3t/\"\n"
         );
@@ -36,7 +47,7 @@ impl Place {
         fs::write(&config, text).expect("the configuration is written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
         let output = command.arg("-c").arg(&config).arg("doctor").stdin(Stdio::null()).output().expect("it runs");
-        assert_eq!(output.status.code(), Some(1), "the PBX is away: {output:?}");
+        assert_eq!(output.status.code(), Some(1), "PBX or portal is away: {output:?}");
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 
@@ -76,8 +87,8 @@ impl Drop for Place {
 
 fn line<'a>(lines: &'a [String], verdict: &str, name: &str) -> &'a str {
     let found = lines.iter().find(|line| {
-        let mut words = line.split_whitespace();
-        (words.next(), words.next()) == (Some(verdict), Some(name))
+        let rest = line.strip_prefix(verdict).map(str::trim_start);
+        rest.and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.starts_with(' '))
     });
     found.unwrap_or_else(|| panic!("no line {verdict} {name} in {lines:#?}"))
 }
@@ -133,4 +144,38 @@ fn the_names_of_recordings_are_held_against_what_is_mounted() {
 
     fs::write(root.join("2026/a.wav"), "x").expect("written");
     line(&place.doctor(&table), "ok", "recordings");
+}
+
+#[test]
+fn what_is_learned_of_the_pbx_is_told_with_the_reason() {
+    let (place, pbx) = (Place::new("learned"), Pbx::start());
+    let lines = place.doctor_at(&pbx, "");
+    assert!(line(&lines, "ok", "pbx peers").contains("5 PJSIP listed by the PBX"));
+    assert!(line(&lines, "ok", "extensions").ends_with("4 by profile auto: 101, 102, 103, 104"));
+    assert!(line(&lines, "ok", "trunks").ends_with("1 by profile auto: PJSIP/trunk"));
+    let contexts = line(&lines, "ok", "contexts");
+    assert!(contexts.contains("from-internal: internal by profile auto; from-trunk: from outside by profile auto"));
+
+    let lines = place.doctor_at(&pbx, "[pbx.contexts]\nexternal = [\"from-internal\"]\n");
+    assert!(line(&lines, "ok", "trunks").contains("by [pbx.contexts]: PJSIP/101, PJSIP/102"), "{lines:#?}");
+    assert!(line(&lines, "warn", "extensions").contains("[pbx.contexts] internal"), "{lines:#?}");
+}
+
+#[test]
+fn an_office_of_many_extensions_stays_readable() {
+    let (place, pbx) = (Place::new("many"), Pbx::start());
+    pbx.set_endpoints((1000..1300).map(|number| number.to_string()).collect());
+    let lines = place.doctor_at(&pbx, "");
+    let told = line(&lines, "ok", "extensions");
+    assert!(told.contains("300 by profile auto: 1000, 1001, ") && told.ends_with("1019 and 280 more"), "{told}");
+    assert!(line(&lines, "warn", "trunks").contains("[pbx.contexts] external"), "{lines:#?}");
+}
+
+#[test]
+fn a_pbx_that_lists_no_peers_is_told_so() {
+    let (place, pbx) = (Place::new("denied"), Pbx::start());
+    pbx.trouble(Trouble::Denied);
+    let lines = place.doctor_at(&pbx, "");
+    assert!(line(&lines, "ok", "pbx peers").contains("none listed by the PBX"), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("extensions  ") || line.contains("trunks  ")), "{lines:#?}");
 }

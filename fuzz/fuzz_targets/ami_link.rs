@@ -13,7 +13,7 @@ const SECRET: &str = "s3cret-of-the-pbx";
 
 fuzz_target!(|input: &[u8]| {
     let mut link = Link::new(
-        LinkConfig { place: "pbx:5038".into(), username: "agent".into(), secret: Secret::new(SECRET), filters: true },
+        LinkConfig { place: "pbx:5038".into(), username: "agent".into(), secret: Secret::new(SECRET), filters: true, details: true },
         1,
     );
     let mut now = Monotonic::from_millis(1_000_000);

@@ -55,6 +55,16 @@ pub enum Action<'a> {
     PjsipShowEndpoints,
     /// Channels of chan_dahdi.
     DahdiShowChannels,
+    /// One peer of chan_sip (write class system or reporting).
+    SipShowPeer {
+        /// Its name.
+        name: &'a [u8],
+    },
+    /// One endpoint of chan_pjsip (write class system).
+    PjsipShowEndpoint {
+        /// Its name.
+        name: &'a [u8],
+    },
     /// What this account may ask.
     ListCommands,
     /// Leave.
@@ -254,6 +264,8 @@ impl Outbox {
                 self.header("Operation", "Add")?;
                 self.header("Filter", pattern)
             }
+            Action::SipShowPeer { name } => self.header("Peer", name),
+            Action::PjsipShowEndpoint { name } => self.header("Endpoint", name),
             Action::Originate(originate) => self.originate(&originate),
             Action::Redirect { channel, context, exten } => {
                 self.header("Channel", channel)?;
@@ -336,6 +348,8 @@ impl Action<'_> {
             Action::IaxPeers => "IAXpeers",
             Action::PjsipShowEndpoints => "PJSIPShowEndpoints",
             Action::DahdiShowChannels => "DAHDIShowChannels",
+            Action::SipShowPeer { .. } => "SIPshowpeer",
+            Action::PjsipShowEndpoint { .. } => "PJSIPShowEndpoint",
             Action::ListCommands => "ListCommands",
             Action::Logoff => "Logoff",
             Action::Originate(_) => "Originate",

@@ -210,9 +210,21 @@ pub enum Event<'a> {
         bridge: &'a [u8],
         bridged: &'a [u8],
     },
-    /// One item of a list of peers (`PeerEntry`, `EndpointList`, `DAHDIShowChannels` …): technology as in channel
-    /// names, resource name.
-    Peer { action_id: &'a [u8], technology: &'a [u8], name: &'a [u8] },
+    /// One item of a list of peers (`PeerEntry`, `EndpointList`, `DAHDIShowChannels` …), or one peer's details:
+    /// technology as in channel names, resource name, the context of its calls (empty where it is not told).
+    Peer { action_id: &'a [u8], technology: &'a [u8], name: &'a [u8], context: &'a [u8], purpose: Purpose },
     /// The end of any list: an event with our ActionID whose name ends in `Complete`.
     ListComplete { action_id: &'a [u8] },
+}
+
+/// What a list of peers tells of a peer's purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Nothing: name and context have to tell.
+    #[default]
+    Untold,
+    /// A telephone hangs on it.
+    Telephone,
+    /// It leads to the outside.
+    Line,
 }

@@ -6,7 +6,7 @@
 //! nothing is kept. Does not decode text: names that are kept go through
 //! [`unescaped`](super::escape::unescaped).
 
-use super::event::{Bridge, Channel, Event, Message, Response, Skip, Status, Variable};
+use super::event::{Bridge, Channel, Event, Message, Purpose, Response, Skip, Status, Variable};
 use super::frame::Packet;
 
 /// Types one packet.
@@ -73,6 +73,7 @@ enum Kind {
     Listed,
     PeerEntry,
     EndpointList,
+    EndpointDetail,
     DahdiChannel,
 }
 
@@ -108,6 +109,7 @@ fn candidates(length: usize) -> &'static [(&'static [u8], Kind)] {
         13 => {
             &[(b"HangupRequest", HangupRequest), (b"BridgeDestroy", BridgeDestroy), (b"BlindTransfer", BlindTransfer)]
         }
+        14 => &[(b"EndpointDetail", EndpointDetail)],
         15 => &[(b"QueueCallerJoin", QueueJoin), (b"CoreShowChannel", Listed)],
         16 => &[
             (b"QueueCallerLeave", QueueLeave),
@@ -236,7 +238,7 @@ fn typed<'a>(packet: &Packet<'a>, kind: Kind) -> Event<'a> {
             Event::Shutdown { restart: is(restart, b"True") }
         }
         Kind::Listed => listed(packet),
-        Kind::PeerEntry | Kind::EndpointList | Kind::DahdiChannel => peer(packet, kind),
+        Kind::PeerEntry | Kind::EndpointList | Kind::EndpointDetail | Kind::DahdiChannel => peer(packet, kind),
     }
 }
 
@@ -413,14 +415,44 @@ fn listed<'a>(packet: &Packet<'a>) -> Event<'a> {
 }
 
 fn peer<'a>(packet: &Packet<'a>, kind: Kind) -> Event<'a> {
-    let names: [&[u8]; 5] = [b"ActionID", b"Channeltype", b"ObjectName", b"DAHDIChannel", b"Channel"];
-    let ([], [action_id, technology, name, dahdi, channel]) = read(packet, [], names);
-    match kind {
-        Kind::EndpointList => Event::Peer { action_id, technology: b"PJSIP", name },
-        Kind::DahdiChannel => {
-            Event::Peer { action_id, technology: b"DAHDI", name: if dahdi.is_empty() { channel } else { dahdi } }
-        }
-        _ => Event::Peer { action_id, technology, name },
+    let names: [&[u8]; 11] = [
+        b"ActionID",
+        b"Channeltype",
+        b"ObjectName",
+        b"DAHDIChannel",
+        b"Channel",
+        b"Context",
+        b"Signalling",
+        b"Auths",
+        b"OutboundAuths",
+        b"Auth",
+        b"OutboundAuth",
+    ];
+    let (
+        [],
+        [action_id, technology, name, dahdi, channel, context, signalling, auths, outbound_auths, auth, outbound_auth],
+    ) = read(packet, [], names);
+    let (technology, name, purpose): (&[u8], _, _) = match kind {
+        Kind::EndpointList => (b"PJSIP", name, pjsip_purpose(auths, outbound_auths)),
+        Kind::EndpointDetail => (b"PJSIP", name, pjsip_purpose(auth, outbound_auth)),
+        Kind::DahdiChannel => (b"DAHDI", if dahdi.is_empty() { channel } else { dahdi }, dahdi_purpose(signalling)),
+        _ => (technology, name, Purpose::Untold),
+    };
+    Event::Peer { action_id, technology, name, context, purpose }
+}
+
+/// An endpoint that logs in elsewhere and lets nobody log in here is a provider's. A telephone seldom has either.
+fn pjsip_purpose(auths: &[u8], outbound_auths: &[u8]) -> Purpose {
+    if auths.is_empty() && !outbound_auths.is_empty() { Purpose::Line } else { Purpose::Untold }
+}
+
+/// A port speaks the signalling of what hangs on it: `FXO …` to a telephone, `FXS …` to an exchange
+/// (`chan_dahdi.conf`).
+fn dahdi_purpose(signalling: &[u8]) -> Purpose {
+    match signalling.get(..4) {
+        Some(b"FXO ") => Purpose::Telephone,
+        Some(b"FXS ") => Purpose::Line,
+        _ => Purpose::Untold,
     }
 }
 

@@ -1,16 +1,19 @@
 //! Which channel is an extension and which a trunk.
 //!
-//! A pure judgement, in this order: what the user configured, what the profile knows of contexts and names, what the
-//! technology says, what the name says (two to six digits are an extension), what the PBX listed. Keeps the patterns
-//! and the learned peers ([`crate::limits::PEERS`] at most), nothing about calls. Does not decide a call's direction.
+//! A pure judgement, in this order: what the user configured, what the profile knows of trunks, what the PBX told of
+//! the peer's purpose, what the technology says, what the profile knows of the office's contexts, what the name says (two
+//! to six digits are an extension). Each judgement names its [`Reason`], so that a wrong guess can be seen. Keeps the
+//! patterns and the peers whose purpose was told ([`crate::limits::PEERS`] at most), nothing about calls. Does not decide
+//! a call's direction.
 
 use super::channel::{ChannelName, Kind};
 use super::record::{Extension, Line};
+use crate::ami::event::Purpose;
 use crate::limits::{PEERS, TRUNK_BYTES};
 use crate::profile::Profile;
 use crate::text::{Text, bounded};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// Contexts that the user named; `*` in a pattern matches any run of characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +47,45 @@ impl Party {
     }
 }
 
-/// Technologies that are lines of a telephone company unless their port is a listed extension.
+/// What a judgement rests on, the surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Reason {
+    /// `[pbx.contexts]` of the configuration.
+    Configured,
+    /// The PBX told what the peer is for.
+    Pbx,
+    /// The profile knows the context, or the name.
+    Profile,
+    /// A technology of telephone lines.
+    Technology,
+    /// The name alone: a number of two to six digits or not.
+    Grammar,
+}
+
+/// What is thought of a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Who is there.
+    pub party: Party,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What is thought of a context, before any name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// Calls from outside start here.
+    External,
+    /// Telephones of the office start calls here.
+    Internal,
+    /// Not followed.
+    Ignored,
+    /// Nobody knows it: the names of the peers decide.
+    Unknown,
+}
+
+/// Technologies that are lines of a telephone company unless the PBX says that a telephone hangs on the port.
 const LINE_TECHNOLOGIES: [&[u8]; 14] = [
     b"DAHDI",
     b"Zap",
@@ -67,19 +108,23 @@ const LINE_TECHNOLOGIES: [&[u8]; 14] = [
 pub struct Classifier {
     contexts: Contexts,
     profile: &'static Profile,
-    peers: HashSet<(Text<16>, Extension)>,
+    /// Peers whose purpose was told.
+    told: HashMap<(Text<16>, Text<TRUNK_BYTES>), Purpose>,
 }
 
 impl Classifier {
     /// One that knows the user's contexts and the profile's, and no peer yet.
     pub fn new(contexts: Contexts, profile: &'static Profile) -> Self {
-        Self { contexts, profile, peers: HashSet::new() }
+        Self { contexts, profile, told: HashMap::new() }
     }
 
-    /// The PBX has a peer of this name. Past [`PEERS`] nothing more is learned.
-    pub fn learn(&mut self, technology: &[u8], name: &[u8]) {
-        if self.peers.len() < PEERS {
-            self.peers.insert((bounded(technology), bounded(name)));
+    /// The PBX told what a peer is for, now perhaps otherwise than before. Past [`PEERS`] nothing more is learned.
+    pub fn learn(&mut self, technology: &[u8], name: &[u8], purpose: Purpose) {
+        let peer = (bounded(technology), bounded(name));
+        if purpose == Purpose::Untold {
+            self.told.remove(&peer);
+        } else if self.told.len() < PEERS || self.told.contains_key(&peer) {
+            self.told.insert(peer, purpose);
         }
     }
 
@@ -88,28 +133,60 @@ impl Classifier {
         let parsed = ChannelName::parse(name);
         match parsed.kind {
             Kind::Helper => Party::Nobody,
-            _ if any(&self.contexts.ignored, context) => Party::Nobody,
+            Kind::Local if any(&self.contexts.ignored, context) => Party::Nobody,
             Kind::Local => Party::Local,
-            Kind::Device if self.is_trunk(&parsed, context) => Party::Trunk(bounded(parsed.peer)),
-            Kind::Device => Party::Extension(extension(parsed.peer)),
+            Kind::Device => self.judge(parsed.technology, parsed.peer, context).party,
         }
     }
 
-    fn is_trunk(&self, name: &ChannelName<'_>, context: &[u8]) -> bool {
-        let numbered = is_extension_number(extension(name.peer).as_bytes());
-        if any(&self.contexts.external, context) {
-            return true;
+    /// Who is at the other end of the peer `technology`/`peer` whose calls start in `context`, and why.
+    pub fn judge(&self, technology: &[u8], peer: &[u8], context: &[u8]) -> Judgement {
+        if any(&self.contexts.ignored, context) {
+            return Judgement { party: Party::Nobody, reason: Reason::Configured };
         }
-        if any(&self.contexts.internal, context) {
-            return false;
+        let (is_trunk, reason) = self.is_trunk(technology, peer, context);
+        let party = if is_trunk { Party::Trunk(bounded(peer)) } else { Party::Extension(extension(peer)) };
+        Judgement { party, reason }
+    }
+
+    /// What is thought of a context, and whether the configuration or the profile says so.
+    pub fn side(&self, context: &[u8]) -> (Side, Reason) {
+        let sides = [
+            (any(&self.contexts.ignored, context), Side::Ignored, Reason::Configured),
+            (any(&self.contexts.external, context), Side::External, Reason::Configured),
+            (any(&self.contexts.internal, context), Side::Internal, Reason::Configured),
+            (any(self.profile.external, context), Side::External, Reason::Profile),
+            (any(self.profile.internal, context), Side::Internal, Reason::Profile),
+        ];
+        let known = sides.into_iter().find(|(fits, ..)| *fits);
+        known.map_or((Side::Unknown, Reason::Grammar), |(_, side, reason)| (side, reason))
+    }
+
+    fn is_trunk(&self, technology: &[u8], peer: &[u8], context: &[u8]) -> (bool, Reason) {
+        let side = self.side(context);
+        match side {
+            (Side::External, Reason::Configured) => return (true, Reason::Configured),
+            (Side::Internal, Reason::Configured) => return (false, Reason::Configured),
+            (Side::External, _) => return (true, Reason::Profile),
+            _ if any(self.profile.trunks, peer) => return (true, Reason::Profile),
+            _ => {}
         }
-        if any(self.profile.trunks, name.peer) || any(self.profile.external, context) {
-            return true;
+        match self.purpose(technology, peer) {
+            Purpose::Line => (true, Reason::Pbx),
+            Purpose::Telephone => (false, Reason::Pbx),
+            Purpose::Untold if LINE_TECHNOLOGIES.iter().any(|line| technology.eq_ignore_ascii_case(line)) => {
+                (true, Reason::Technology)
+            }
+            Purpose::Untold if side.0 == Side::Internal => (false, Reason::Profile),
+            Purpose::Untold => (!is_extension_number(extension(peer).as_bytes()), Reason::Grammar),
         }
-        if LINE_TECHNOLOGIES.iter().any(|line| name.technology.eq_ignore_ascii_case(line)) {
-            return !(numbered && self.peers.contains(&(bounded(name.technology), bounded(name.peer))));
+    }
+
+    fn purpose(&self, technology: &[u8], peer: &[u8]) -> Purpose {
+        if self.told.is_empty() {
+            return Purpose::Untold; // nearly always
         }
-        !numbered && !any(self.profile.internal, context)
+        self.told.get(&(bounded(technology), bounded(peer))).copied().unwrap_or_default()
     }
 }
 
@@ -219,10 +296,43 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_port_is_an_extension() {
+    fn what_the_pbx_tells_of_a_peer_goes_before_technology_and_name() {
         let mut judge = Classifier::new(Contexts::default(), profile::AUTO);
         assert_eq!(judge.party(b"DAHDI/12-1", b"default"), trunk("12"));
-        judge.learn(b"DAHDI", b"12");
+        judge.learn(b"DAHDI", b"12", Purpose::Telephone);
+        judge.learn(b"DAHDI", b"13", Purpose::Line);
+        judge.learn(b"PJSIP", b"123456", Purpose::Line);
         assert_eq!(judge.party(b"DAHDI/12-1", b"default"), ext("12"));
+        assert_eq!(judge.party(b"DAHDI/13-1", b"default"), trunk("13"));
+        assert_eq!(judge.party(b"PJSIP/123456-00000001", b"default"), trunk("123456"));
+        assert_eq!(judge.party(b"SIP/123456-00000001", b"default"), ext("123456"));
+        // The port was given to something else since.
+        judge.learn(b"DAHDI", b"12", Purpose::Untold);
+        assert_eq!(judge.party(b"DAHDI/12-1", b"default"), trunk("12"));
+    }
+
+    #[test]
+    fn each_judgement_says_what_it_rests_on() {
+        let contexts =
+            Contexts { external: vec!["office-in".into()], ignored: vec!["paging".into()], ..<_>::default() };
+        let mut judge = Classifier::new(contexts, profile::AUTO);
+        judge.learn(b"PJSIP", b"123456", Purpose::Line);
+        for (technology, peer, context, party, reason) in [
+            ("SIP", "101", "office-in", trunk("101"), Reason::Configured),
+            ("SIP", "101", "paging", Party::Nobody, Reason::Configured),
+            ("PJSIP", "123456", "", trunk("123456"), Reason::Pbx),
+            ("SIP", "ivan", "from-internal", ext("ivan"), Reason::Profile),
+            ("SIP", "101", "from-trunk", trunk("101"), Reason::Profile),
+            ("SIP", "trunk_1", "", trunk("trunk_1"), Reason::Profile),
+            ("YSGSM", "11", "", trunk("11"), Reason::Technology),
+            ("SIP", "101", "", ext("101"), Reason::Grammar),
+            ("SIP", "mtt", "", trunk("mtt"), Reason::Grammar),
+        ] {
+            let judged = judge.judge(technology.as_bytes(), peer.as_bytes(), context.as_bytes());
+            assert_eq!(judged, Judgement { party, reason }, "{technology}/{peer} in {context}");
+        }
+        assert_eq!(judge.side(b"office-in"), (Side::External, Reason::Configured));
+        assert_eq!(judge.side(b"from-internal"), (Side::Internal, Reason::Profile));
+        assert_eq!(judge.side(b"default"), (Side::Unknown, Reason::Grammar));
     }
 }

@@ -100,7 +100,7 @@ impl Tracker {
             Event::OriginateResponse { .. } | Event::FullyBooted { .. } => {}
             Event::Shutdown { .. } => self.pbx_stops(now),
             Event::Listed { .. } => self.snapshot_channel(event, now),
-            Event::Peer { technology, name, .. } => self.learn_peer(technology, name),
+            Event::Peer { technology, name, purpose, .. } => self.learn_peer(technology, name, purpose),
             Event::ListComplete { .. } => {}
         }
     }

@@ -20,7 +20,7 @@ use super::slab::{Key, Slab};
 use super::snapshot::Snapshot;
 use super::state::Call;
 use super::telling::Pending;
-use crate::ami::event::Event;
+use crate::ami::event::{Event, Purpose};
 use crate::clock::{Monotonic, Stamp};
 use crate::limits::{CALL_SILENCE, ENDED_IDS, RESYNC_EVERY, SETTLE};
 use crate::profile::Profile;
@@ -152,9 +152,9 @@ impl Tracker {
         self.dropped_recordings
     }
 
-    /// The PBX has a peer of this name (`PJSIP`, `101`): extension or trunk. Tell before its calls begin.
-    pub fn learn_peer(&mut self, technology: &[u8], name: &[u8]) {
-        self.classifier.learn(technology, name);
+    /// The PBX has a peer of this name (`PJSIP`, `101`), for this purpose. Tell before its calls begin.
+    pub fn learn_peer(&mut self, technology: &[u8], name: &[u8], purpose: Purpose) {
+        self.classifier.learn(technology, name, purpose);
     }
 
     /// When [`Tracker::handle_timeout`] wants to be called; none: not before the next event.

@@ -1,7 +1,8 @@
 //! `ringpost doctor`: tries everything around, one line each, with the remedy. Changes nothing anywhere.
 
+use super::learned::Learned;
 use super::places::{Ground, Obstacle, probe};
-use super::session::session;
+use super::session::{Asks, session};
 use super::{Exit, complain, configured, print};
 use crate::ami::link::{Lack, Output};
 use crate::boot::BootId;
@@ -62,11 +63,11 @@ pub(super) fn doctor(file: &Path) -> Exit {
     Exit::Well
 }
 
-fn good(name: &'static str, text: String) -> Check {
+pub(super) fn good(name: &'static str, text: String) -> Check {
     Check { name, verdict: Verdict::Good, text }
 }
 
-fn warning(name: &'static str, text: String) -> Check {
+pub(super) fn warning(name: &'static str, text: String) -> Check {
     Check { name, verdict: Verdict::Warning, text }
 }
 
@@ -95,17 +96,18 @@ fn pbx_checks(config: &Config) -> Vec<Check> {
     let tracker =
         TrackerConfig { pbx_name: pbx.name.to_string(), contexts: pbx.contexts.clone(), profile: pbx.profile };
     let mut tracker = Tracker::new(tracker);
-    let (mut lacks, mut peers, mut live) = (Vec::new(), 0_u32, false);
+    let mut learned = Learned::new(pbx);
+    let (mut lacks, mut live) = (Vec::new(), false);
     let ended = session(
         pbx,
-        true,
+        Asks { filters: true, details: true },
         Some(DOCTOR_PBX_TIMEOUT),
         |_| ControlFlow::Continue(()),
         |output| {
             tell_tracker(&mut tracker, output, clock::now());
+            learned.hear(output);
             match output {
                 Output::Lacks(lack) if lacks.len() < 16 => lacks.push(*lack),
-                Output::Peer { .. } => peers = peers.saturating_add(1),
                 Output::Live => {
                     live = true;
                     return ControlFlow::Break(());
@@ -124,7 +126,7 @@ fn pbx_checks(config: &Config) -> Vec<Check> {
     let version = format!("{} {}", server.banner, server.asterisk_version);
     let mut checks = vec![good("pbx", format!("logged in as {} at {}: {}", pbx.username, pbx.host, version.trim()))];
     checks.extend(lacks.iter().map(|lack: &Lack| warning("pbx rights", lack.to_string())));
-    checks.push(good("pbx peers", format!("{peers} told, {} calls in progress", tracker.calls())));
+    checks.extend(learned.checks(tracker.calls()));
     checks
 }
 

@@ -6,6 +6,7 @@
 mod calls;
 mod check;
 mod doctor;
+mod learned;
 mod places;
 mod record;
 mod replay;

@@ -4,7 +4,7 @@
 //! ending `.timing.tsv` gets the clock. Every line is on disk when the next one comes, so the capture may be ended by
 //! Ctrl-C. Bounds: [`TRANSCRIPT_BYTES`], [`AMI_LINE_BYTES`] for a line.
 
-use super::session::session;
+use super::session::{Asks, session};
 use super::{Exit, complain, configured};
 use crate::ami::link::Output;
 use crate::config::{Config, CrmKind};
@@ -37,7 +37,7 @@ pub(super) fn record(config: &Path, file: &Path) -> Exit {
     let mut trouble = None;
     let ended = session(
         &config.pbx,
-        false,
+        Asks { filters: false, details: false },
         None,
         |bytes| match transcript.take(bytes) {
             Ok(()) => ControlFlow::Continue(()),

@@ -15,6 +15,15 @@ use std::time::Instant;
 /// Time a read waits before the link's own deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
+/// What of the usual questions a command wants asked.
+#[derive(Clone, Copy)]
+pub(super) struct Asks {
+    /// Event filters.
+    pub(super) filters: bool,
+    /// The contexts of single peers.
+    pub(super) details: bool,
+}
+
 /// Runs a session with the PBX of `settings` until `outputs` breaks it, the PBX faults, or `deadline` is over (none:
 /// never). `bytes` gets everything that came, before it is understood.
 ///
@@ -22,13 +31,13 @@ const TICK: Duration = Duration::from_millis(100);
 /// The fault that ended it.
 pub(super) fn session(
     settings: &Pbx,
-    filters: bool,
+    asks: Asks,
     deadline: Option<Duration>,
     mut bytes: impl FnMut(&[u8]) -> ControlFlow<()>,
     mut outputs: impl FnMut(&Output<'_>) -> ControlFlow<()>,
 ) -> Result<Link, Box<LinkFault>> {
     let (stream, place) = connect(settings)?;
-    let mut link = Link::new(link_config(settings, place, filters), fastrand::u64(..));
+    let mut link = Link::new(link_config(settings, place, asks), fastrand::u64(..));
     link.connected(clock::now().mono);
     let began = Instant::now();
     while deadline.is_none_or(|deadline| began.elapsed() < deadline) {
@@ -95,6 +104,7 @@ fn open(host: &str, port: u16) -> Result<TcpStream, FaultKind> {
     ready.map_err(|error| FaultKind::of_error(&error))
 }
 
-fn link_config(settings: &Pbx, place: String, filters: bool) -> LinkConfig {
-    LinkConfig { place, username: settings.username.clone(), secret: settings.secret.clone(), filters }
+fn link_config(settings: &Pbx, place: String, asks: Asks) -> LinkConfig {
+    let (username, secret) = (settings.username.clone(), settings.secret.clone());
+    LinkConfig { place, username, secret, filters: asks.filters, details: asks.details }
 }

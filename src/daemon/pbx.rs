@@ -35,8 +35,8 @@ impl Pbx {
             [port] => format!("{}:{port}", settings.host),
             _ => settings.host.clone(),
         };
-        let link =
-            LinkConfig { place, username: settings.username.clone(), secret: settings.secret.clone(), filters: true };
+        let (username, secret) = (settings.username.clone(), settings.secret.clone());
+        let link = LinkConfig { place, username, secret, filters: true, details: false };
         Self {
             link: Link::new(link, seed),
             wire: Wire::Down,
@@ -191,7 +191,7 @@ pub fn tell_tracker(tracker: &mut Tracker, output: &Output<'_>, now: Stamp) {
         Output::SnapshotChannel(listed) => tracker.snapshot_channel(listed, now),
         Output::SnapshotEnd { complete } => tracker.snapshot_end(*complete, now),
         Output::Restarted => tracker.pbx_restarted(now),
-        Output::Peer { technology, name } => tracker.learn_peer(technology, name),
+        Output::Peer { technology, name, purpose, .. } => tracker.learn_peer(technology, name, *purpose),
         _ => {}
     }
 }

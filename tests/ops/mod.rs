@@ -2,7 +2,7 @@
 //! after each of them. Shared by the property test and the fuzz target.
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a check may panic
 
-use ringpost::ami::event::{Bridge, Channel, Event, Variable};
+use ringpost::ami::event::{Bridge, Channel, Event, Purpose, Variable};
 use ringpost::call::classify::Contexts;
 use ringpost::call::mirror::Saved;
 use ringpost::call::tracker::{Output, Tracker, TrackerConfig};
@@ -90,7 +90,11 @@ impl Life {
             53 => self.tracker.pbx_restarted(self.now),
             54..=56 => self.restart(),
             57 => self.pass_time(60_000),
-            58 => self.tracker.learn_peer(b"DAHDI", bytes.one_of(&TEXTS)),
+            58 => {
+                let purposes = [Purpose::Untold, Purpose::Telephone, Purpose::Line];
+                let purpose = purposes[usize::from(what >> 6) % purposes.len()];
+                self.tracker.learn_peer(b"DAHDI", bytes.one_of(&TEXTS), purpose);
+            }
             _ => self.pass_time(u64::from(bytes.next()) * 100),
         }
     }

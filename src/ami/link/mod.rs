@@ -18,7 +18,7 @@ pub use fault::{FaultKind, Lack, LinkFault, Said};
 pub use server::{Account, Right, Server, StartTime};
 
 use super::action::{Action, ActionError, ActionId};
-use super::event::Event;
+use super::event::{Event, Purpose};
 use super::frame::{Framer, Skipped};
 use crate::clock::Monotonic;
 use crate::config::Secret;
@@ -37,6 +37,8 @@ pub struct LinkConfig {
     pub secret: Secret,
     /// Whether the PBX is asked to filter events at the source.
     pub filters: bool,
+    /// Whether single peers are asked for their context, after the lists.
+    pub details: bool,
 }
 
 /// Why the list of channels was asked for.
@@ -94,6 +96,10 @@ pub enum Output<'a> {
         technology: &'a [u8],
         /// `101`.
         name: &'a [u8],
+        /// Where its calls start in the dialplan; empty where that is not told.
+        context: &'a [u8],
+        /// What it is for, as far as the PBX says.
+        purpose: Purpose,
     },
     /// All lists of peers that there are were read.
     PeersEnd,

@@ -3,6 +3,7 @@
 //! A session goes through [`State`]s up to the login and then through a queue of [`Step`]s, one asked at a time. Being
 //! live only means that the queue ran empty once. Deadlines and waits are in `time`.
 
+mod peers;
 mod time;
 
 use super::fault::{FaultKind, Lack, LinkFault, Said};
@@ -15,11 +16,12 @@ use crate::ami::typing::message;
 use crate::clock::Monotonic;
 use crate::limits::{
     AMI_ANSWER_TIMEOUT, AMI_BANNER_TIMEOUT, AMI_BOOT_TIMEOUT, AMI_LOGIN_TIMEOUT, AMI_OUTPUTS, AMI_PING_INTERVAL,
-    AMI_SHUTDOWN_TIMEOUT, AMI_STEPS, CHANNELS, PEERS, PEERS_INTERVAL, RESYNC_INTERVAL, RESYNC_PROBE, RESYNC_SECOND,
+    AMI_SHUTDOWN_TIMEOUT, AMI_STEPS, CHANNELS, RESYNC_INTERVAL, RESYNC_PROBE, RESYNC_SECOND,
 };
 use crate::text::bounded;
 use core::time::Duration;
 use heapless::Deque;
+use std::collections::VecDeque;
 
 /// How far the connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ enum Step {
     Mask,
     Snapshot(SnapshotReason),
     Peers(Right),
+    /// The details of the next peer that waits for it.
+    Peer(Right),
     PeersEnd,
 }
 
@@ -128,6 +132,10 @@ struct Connection {
     last_snapshot: Monotonic,
     next_snapshot: Option<Monotonic>,
     next_peers: Option<Monotonic>,
+    /// Peers whose details are still to be asked.
+    undetailed: VecDeque<peers::Undetailed>,
+    /// Until then the lists of peers may keep call events waiting.
+    peers_first_until: Option<Monotonic>,
     /// Channels are listed by `Status`, as `CoreShowChannels` was refused.
     list_by_status: bool,
     /// Neither list is permitted.
@@ -153,6 +161,8 @@ pub(super) struct Session {
     heard_before: Option<Monotonic>,
     /// The account was seen to get `FullyBooted`, so it is worth waiting for.
     gets_boots: bool,
+    /// The lists of peers were read, in this connection or an earlier one.
+    knows_peers: bool,
     /// Filters were tried and let nothing pass.
     without_filters: bool,
     /// Failures in a row of each sort.
@@ -177,6 +187,7 @@ impl Session {
             last_heard: None,
             heard_before: None,
             gets_boots: false,
+            knows_peers: false,
             without_filters: false,
             transport_failures: 0,
             refusals: 0,
@@ -328,8 +339,10 @@ impl Session {
 
     fn begin_steps(&mut self, now: Monotonic) {
         self.state = State::Session;
-        let steps = [Step::Commands, Step::CoreStatus, Step::CoreSettings, Step::FirstFilter, Step::Mask];
+        let steps = [Step::Commands, Step::CoreStatus, Step::CoreSettings, Step::FirstFilter];
         steps.into_iter().for_each(|step| self.enqueue(step));
+        self.enqueue_first_peers(now);
+        self.enqueue(Step::Mask);
         self.enqueue(Step::Snapshot(SnapshotReason::Login));
         self.enqueue_peers();
         self.next_step(now);
@@ -340,13 +353,6 @@ impl Session {
             // A full queue has all of these steps already, or they come again by time.
             let _ = self.connection.steps.push_back(step);
         }
-    }
-
-    fn enqueue_peers(&mut self) {
-        for list in [Right::PjsipShowEndpoints, Right::SipPeers, Right::IaxPeers, Right::DahdiShowChannels] {
-            self.enqueue(Step::Peers(list));
-        }
-        self.enqueue(Step::PeersEnd);
     }
 
     /// Asks the next step that there is something to ask for.
@@ -377,19 +383,9 @@ impl Session {
             Step::Filters => self.ask_filters(now),
             Step::Mask => self.ask_one(step, &Action::Events { mask: EVENT_CLASSES }, now),
             Step::Snapshot(reason) => self.ask_snapshot(reason, now),
-            Step::Peers(list) => {
-                let action = match list {
-                    Right::PjsipShowEndpoints => Action::PjsipShowEndpoints,
-                    Right::SipPeers => Action::SipPeers,
-                    Right::IaxPeers => Action::IaxPeers,
-                    _ => Action::DahdiShowChannels,
-                };
-                self.ask_if(list, step, &action, now);
-            }
-            Step::PeersEnd => {
-                self.connection.next_peers = Some(now + PEERS_INTERVAL);
-                self.tell(Pending::PeersEnd);
-            }
+            Step::Peers(list) => self.ask_peers(list, now),
+            Step::Peer(list) => self.ask_peer(list, now),
+            Step::PeersEnd => self.end_peers(now),
         }
     }
 
@@ -401,7 +397,7 @@ impl Session {
 
     fn ask_one(&mut self, step: Step, action: &Action<'_>, now: Monotonic) {
         if let Some(id) = self.write(action, now) {
-            let deadline = now + AMI_ANSWER_TIMEOUT;
+            let deadline = self.answer_by(step, now);
             self.connection.asked = Some(Asked { step, first: id, last: id, left: 1, items: 0, deadline });
         }
     }
@@ -463,7 +459,7 @@ impl Session {
         match self.connection.asked {
             Some(asked) if (asked.first..=asked.last).contains(&id) => {
                 self.step_answered(asked, is_error, &response, now);
-                Output::Consumed
+                peers::told(asked.step, is_error, &response).unwrap_or(Output::Consumed)
             }
             _ => Output::Answer { id, success: response.status == Status::Success, message: response.message },
         }
@@ -496,7 +492,8 @@ impl Session {
                 self.connection.call_events = 0;
             }
             Step::Snapshot(reason) => return self.snapshot_answered(reason, is_error, now),
-            Step::Peers(_) if !is_error => return self.await_items(now),
+            Step::Peers(_) | Step::Peer(Right::PjsipShowEndpoints) if !is_error => return self.await_items(now),
+            Step::Peer(list) if is_error => self.undetailed_refused(list),
             _ => {}
         }
         self.next_step(now);
@@ -533,8 +530,9 @@ impl Session {
     }
 
     fn await_items(&mut self, now: Monotonic) {
-        if let Some(asked) = &mut self.connection.asked {
-            asked.deadline = now + AMI_ANSWER_TIMEOUT;
+        if let Some(asked) = self.connection.asked {
+            let deadline = self.answer_by(asked.step, now);
+            self.connection.asked = Some(Asked { deadline, ..asked });
         }
     }
 
@@ -551,8 +549,8 @@ impl Session {
                 self.notice_unheard(channel.name, duration_secs, now);
                 Output::SnapshotChannel(event)
             }
-            Event::Peer { action_id, technology, name } => match self.item_of(action_id, now) {
-                Some(Asked { step: Step::Peers(_), items, .. }) if items <= PEERS => Output::Peer { technology, name },
+            Event::Peer { action_id, technology, name, context, purpose } => match self.item_of(action_id, now) {
+                Some(asked) if self.takes_peer(&asked, name) => Output::Peer { technology, name, context, purpose },
                 _ => Output::Consumed,
             },
             Event::ListComplete { action_id } => {
@@ -581,7 +579,7 @@ impl Session {
     fn item_of(&mut self, action_id: &[u8], now: Monotonic) -> Option<Asked> {
         let mut asked = self.asked_as(action_id)?;
         asked.items += 1;
-        asked.deadline = now + AMI_ANSWER_TIMEOUT;
+        asked.deadline = self.answer_by(asked.step, now);
         self.connection.asked = Some(asked);
         Some(asked)
     }
@@ -606,6 +604,11 @@ impl Session {
     fn end_list(&mut self, asked: Asked, complete: bool, now: Monotonic) {
         match asked.step {
             Step::Snapshot(_) => self.end_snapshot(complete && asked.items <= CHANNELS, now),
+            Step::Peers(list) if !complete => self.peers_broke_off(list, now),
+            Step::Peer(_) if !complete => {
+                self.connection.undetailed.clear();
+                self.next_step(now);
+            }
             _ => self.next_step(now),
         }
     }

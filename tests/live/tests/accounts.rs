@@ -40,6 +40,22 @@ live::office! {
     }
 }
 
+live::office! {
+    fn the_doctor_tells_whom_it_takes_for_whom(office) {
+        let (code, lines) = doctor(&office.agent)?;
+        assert_eq!(code, Some(0), "{lines:#?}");
+        let extensions: Vec<_> = (101..=109).chain(111..=118).map(|number| number.to_string()).collect();
+        let words = format!("17 by profile auto: {}", extensions.join(", "));
+        assert!(lines.iter().any(|line| line.starts_with("ok    extensions") && line.ends_with(&words)), "{lines:#?}");
+        let trunk = |line: &&String| line.starts_with("ok    trunks");
+        let [line]: [_; 1] = lines.iter().filter(trunk).collect::<Vec<_>>().try_into().map_err(|_| format!("{lines:#?}"))?;
+        assert!(line.contains("1 by profile auto: ") && line.ends_with("/trunk"), "{line}");
+        assert!(says(&lines, "ok", "contexts", "from-internal: internal by profile auto"), "{lines:#?}");
+        assert!(says(&lines, "ok", "contexts", "from-trunk: from outside by profile auto"), "{lines:#?}");
+        Ok(())
+    }
+}
+
 /// Fewer rights: the same call, and advice.
 fn a_call_with_fewer_rights(office: &Office) -> Verdict {
     let caller = office.caller();

@@ -105,6 +105,11 @@ impl Pbx {
         self.shared.state().channels = channels;
     }
 
+    /// Names of the endpoints that the lists tell from now on.
+    pub fn set_endpoints(&self, names: Vec<String>) {
+        self.shared.state().endpoints = names;
+    }
+
     /// Cuts every session.
     pub fn cut(&self) {
         cut(&mut self.shared.state());

@@ -59,7 +59,8 @@ impl Session {
             "Ping" => self.respond(action, "Success", "Ping: Pong\r\nTimestamp: 1795293703.000000\r\n"),
             "Events" => self.respond(action, "Success", "Events: On\r\n"),
             "ListCommands" => self.respond(action, "Success", LIST_COMMANDS),
-            "Filter" | "PJSIPShowEndpoints" | "CoreShowChannels" | "Status" | "CoreSettings" | "CoreStatus"
+            "Filter" | "PJSIPShowEndpoints" | "PJSIPShowEndpoint" | "CoreShowChannels" | "Status" | "CoreSettings"
+            | "CoreStatus"
                 if denied =>
             {
                 self.respond(action, "Error", "Message: Permission denied\r\n");
@@ -75,6 +76,12 @@ impl Session {
                     .iter()
                     .map(|name| format!("Event: EndpointList\r\nObjectType: endpoint\r\nObjectName: {name}"));
                 self.list(action, items.collect(), "EndpointListComplete");
+            }
+            "PJSIPShowEndpoint" => {
+                let name = action.header("Endpoint");
+                let context = if name.starts_with("trunk") { "from-trunk" } else { "from-internal" };
+                let item = format!("Event: EndpointDetail\r\nObjectName: {name}\r\nContext: {context}");
+                self.list(action, vec![item], "EndpointDetailComplete");
             }
             "CoreShowChannels" | "Status" => {
                 let complete = if name == "Status" { "StatusComplete" } else { "CoreShowChannelsComplete" };
