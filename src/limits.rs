@@ -146,7 +146,7 @@ pub const ENDED_IDS: usize = 512;
 /// `doctor` shows as many at most.
 pub const PEERS: usize = 4096;
 /// Peers that `doctor` asks for their context, one at a time. Further ones are shown without it.
-pub const PEER_DETAILS: usize = 512;
+pub const PEER_DETAILS: usize = 256;
 /// Contexts that `doctor` takes in. Further ones are left out.
 pub const CONTEXTS_SEEN: usize = 512;
 /// Names that `doctor` writes into one line. Of further ones it writes how many.
@@ -407,8 +407,8 @@ pub const JOURNAL_REPLIES: usize = 32;
 /// Largest transcript that `ringpost replay` reads and `ringpost record` writes, in bytes. The rest is left out, and
 /// `record` ends.
 pub const TRANSCRIPT_BYTES: u64 = 256 * 1024 * 1024;
-/// Time that `doctor` gives the PBX to answer all its questions.
-pub const DOCTOR_PBX_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time that `doctor` gives the PBX to answer all its questions: [`PEER_DETAILS`] one by one over a slow VPN.
+pub const DOCTOR_PBX_TIMEOUT: Duration = Duration::from_secs(60);
 /// Changes of calls in progress that nobody waits for are gathered this long before the mirror is written.
 pub const MIRROR_GATHER: Duration = Duration::from_millis(100);
 /// Calls of one CRM that wait longer and make room for others: only their tickets are in memory. At the cap the one
