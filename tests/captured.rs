@@ -41,7 +41,8 @@ fn replayed(transcript: &Path) -> Vec<Value> {
     let mut calls = Vec::new();
     replay(config, &bytes, &timing, Stamp::default(), |output, now| {
         if let Output::Finished(call) = output {
-            calls.push(undated(&json::line(&call, Some(bitrix24::status_code(&call)), None, now)));
+            let status = bitrix24::wants(&call).then(|| bitrix24::status_code(&call));
+            calls.push(undated(&json::line(&call, status, None, now)));
         }
     });
     calls

@@ -403,6 +403,7 @@ pub const FILTERS: &[&str] = &[
     "Variable: DIALSTATUS",
     "Variable: _*DID",
     "Variable: _*FROM_DID",
+    "Variable: _*NODEST",
     "Variable: _*RINGPOST_CALL",
 ];
 

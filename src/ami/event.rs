@@ -116,6 +116,8 @@ pub enum Variable {
     DialStatus,
     /// `DID`, `FROM_DID`, `__FROM_DID`: the dialled line on trunks that hide it from Exten.
     Did,
+    /// `NODEST` (FreePBX and its kin): number of the ring group, queue or follow-me that rings its members now.
+    NoDest,
     /// `RINGPOST_CALL`: set by ringpost's own Originate.
     RingpostCall,
 }

@@ -386,6 +386,7 @@ fn variable(packet: &Packet<'_>) -> Option<Variable> {
         b"VMSTATUS" => Variable::VmStatus,
         b"DIALSTATUS" => Variable::DialStatus,
         b"DID" | b"FROM_DID" => Variable::Did,
+        b"NODEST" => Variable::NoDest,
         b"RINGPOST_CALL" => Variable::RingpostCall,
         _ => return None,
     })

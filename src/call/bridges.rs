@@ -4,6 +4,7 @@
 //! lot or a holding bridge would make strangers one call.
 
 use super::leg::{Leg, SWAPPED, UP};
+use super::rooms;
 use super::slab::Key;
 use super::tracker::{BridgeOfCall, Tracker};
 use crate::ami::event::{Bridge, Channel};
@@ -29,6 +30,8 @@ impl Tracker {
                 self.leave_bridge(replaced);
             }
             self.enter_bridge(key, self.hash.of(bridge.id), now);
+        } else if rooms::is_conference(bridge) {
+            self.enter_room(key, self.hash.of(bridge.id));
         }
         self.with_call(key, |tracker, call| tracker.hear(call, now));
     }
@@ -60,6 +63,7 @@ impl Tracker {
     }
 
     pub(super) fn leave_bridge(&mut self, key: Key) {
+        self.enter_room(key, 0);
         let Some(leg) = self.legs.get_mut(key) else { return };
         let bridge = std::mem::take(&mut leg.bridge);
         if bridge == 0 {

@@ -14,6 +14,8 @@ use crate::clock::Stamp;
 use crate::number;
 use crate::text::bounded;
 
+/// Shortest number that is taken for a whole one behind an access code.
+const ACCESS_CODE_DIGITS: usize = 10;
 /// Longest number that can be an extension's own.
 const OWN_NUMBER_DIGITS: usize = 6;
 
@@ -217,6 +219,9 @@ fn dialled_number(first: &[u8], exten: &[u8], dial_string: &[u8], told: &Number)
     let given = number::in_dial_string(dial_string).unwrap_or_default();
     let candidates = [first, exten].into_iter().filter(|number| number::is_dialled(number));
     for candidate in candidates.clone() {
+        if is_behind_access_code(candidate, given) {
+            return bounded(number::without_parameters(given));
+        }
         if given.is_empty() || number::is_same(candidate, given) || ends_alike(candidate, given) {
             return bounded(number::without_parameters(candidate));
         }
@@ -226,6 +231,17 @@ fn dialled_number(first: &[u8], exten: &[u8], dial_string: &[u8], told: &Number)
     }
     let told = Some(told.as_bytes()).filter(|told| number::is_dialled(told)).unwrap_or_default();
     bounded(number::without_parameters(told))
+}
+
+/// Whether `dialled` is `given` behind the digit with which an office dials outside: a 9, or a 0 before a number that itself
+/// begins with 0 or `+`. Other prefixes that a route cuts off belong to the number, as the 8 of `89161234567`.
+fn is_behind_access_code(dialled: &[u8], given: &[u8]) -> bool {
+    given.len() >= ACCESS_CODE_DIGITS
+        && match dialled.split_first() {
+            Some((b'9', rest)) => rest == given,
+            Some((b'0', rest)) => rest == given && matches!(given.first(), Some(b'0' | b'+')),
+            _ => false,
+        }
 }
 
 /// Whether one number is the other without its first digits.
@@ -243,8 +259,13 @@ mod tests {
             dialled_number(first.as_bytes(), exten.as_bytes(), string.as_bytes(), &Number::new())
         };
         assert_eq!(number("89161234567", "89161234567", "89161234567@trunk"), "89161234567");
-        // Routes cut a prefix off.
-        assert_eq!(number("989161234567", "s", "trunk/89161234567"), "989161234567");
+        // Routes cut a prefix off: the country's belongs to the number, the office's access code does not.
+        assert_eq!(number("89161234567", "s", "trunk/9161234567"), "89161234567");
+        assert_eq!(number("989161234567", "s", "trunk/89161234567"), "89161234567");
+        assert_eq!(number("000493012345678", "s", "00493012345678@trunk"), "00493012345678");
+        assert_eq!(number("03012345678", "s", "3012345678@trunk"), "03012345678");
+        // A carrier wants a prefix.
+        assert_eq!(number("79161234567", "s", "99#79161234567@mtt"), "79161234567");
         // Click-to-call: the telephone's channel has no extension of its own.
         assert_eq!(number("s", "89161234567", "89161234567@trunk"), "89161234567");
         assert_eq!(number("", "", "trunk/79160000001"), "79160000001");

@@ -78,8 +78,7 @@ impl Tracker {
             }
             Event::AttendedTransfer { transferer, second, transferee, target } => {
                 let keys = [transferer, second, transferee].map(|channel| self.known(&channel, now));
-                let to = self.known(&target, now).and_then(|key| self.extension_of(key));
-                self.transfer(&keys, to.unwrap_or_else(|| bounded(target.caller_num)), true);
+                self.handed_over(&keys, &target, now);
             }
             Event::Transfer { attended, channel, target, exten } => {
                 self.old_transfer(attended, &channel, &target, exten, now);
@@ -494,6 +493,7 @@ impl Tracker {
             Variable::MixMonitorFilename | Variable::MonitorFilename => call.recorded(bounded(value)),
             Variable::VmMessageFile if value.len() <= RECORDING_PATH_BYTES => call.voicemail = bounded(value),
             Variable::VmStatus => call.voicemail_failed = value != b"SUCCESS",
+            Variable::NoDest => call.group = bounded(value),
             Variable::Did => {
                 if !call.line_known
                     && call.direction != Some(Direction::Outbound)
@@ -538,29 +538,7 @@ impl Tracker {
         self.generation += 1;
     }
 
-    fn old_transfer(&mut self, attended: bool, channel: &Channel<'_>, target: &Channel<'_>, exten: &[u8], now: Stamp) {
-        let (Some(from), target) = (self.known(channel, now), self.known(target, now)) else { return };
-        let to = match target.and_then(|key| self.legs.get(key)).and_then(|leg| leg.partner) {
-            Some(partner) if attended => self.extension_of(partner).unwrap_or_default(),
-            _ => bounded(exten),
-        };
-        // An attended transfer joins two calls a moment later: the client's is the one to remember it.
-        self.transfer(&[Some(from)], to, attended);
-    }
-
-    /// Notes a transfer in the call of the first of these channels that is a telephone's.
-    fn transfer(&mut self, keys: &[Option<Key>], to: Extension, attended: bool) {
-        let Some(from) = keys.iter().flatten().find_map(|key| self.extension_of(*key)) else { return };
-        let call = keys.iter().flatten().find_map(|key| self.legs.get(*key)).map(|leg| leg.call);
-        if let Some(call) = call.and_then(|call| self.calls.get_mut(call))
-            && !to.is_empty()
-        {
-            call.transferred(from, to, attended);
-            self.generation += 1;
-        }
-    }
-
-    fn extension_of(&self, key: Key) -> Option<Extension> {
+    pub(super) fn extension_of(&self, key: Key) -> Option<Extension> {
         match &self.legs.get(key)?.party {
             Party::Extension(extension) => Some(extension.clone()),
             Party::Trunk(_) | Party::Local | Party::Nobody => None,

@@ -33,6 +33,9 @@ pub fn talkers(call: &Call, legs: &Slab<Leg>) -> Talkers {
             note(&mut talkers, extension);
         }
     }
+    if call.direction != Some(Direction::Internal) {
+        super::rooms::add_talkers(&company, legs, &mut talkers);
+    }
     if talkers.is_empty() {
         // A forwarded call: the employee is at a mobile behind a second trunk.
         for leg in people.iter().filter(|leg| matches!(leg.party, Party::Trunk(_))) {
@@ -63,7 +66,7 @@ fn ear(call: &Call, legs: &Slab<Leg>) -> Option<Key> {
 }
 
 /// All channels that `start` is connected with, itself included.
-fn component(call: &Call, legs: &Slab<Leg>, start: Key) -> heapless::Vec<Key, LEGS_PER_CALL> {
+pub(super) fn component(call: &Call, legs: &Slab<Leg>, start: Key) -> heapless::Vec<Key, LEGS_PER_CALL> {
     let mut found: heapless::Vec<Key, LEGS_PER_CALL> = heapless::Vec::new();
     let _ = found.push(start);
     let mut next = 0;
@@ -73,6 +76,7 @@ fn component(call: &Call, legs: &Slab<Leg>, start: Key) -> heapless::Vec<Key, LE
         for key in &call.legs {
             let Some(other) = legs.get(*key).filter(|other| other.is_connected()) else { continue };
             let is_heard = (leg.bridge != 0 && leg.bridge == other.bridge)
+                || (leg.room != 0 && leg.room == other.room)
                 || leg.twin == Some(*key)
                 || leg.partner == Some(*key)
                 || other.twin == Some(from)

@@ -55,6 +55,9 @@ pub struct Leg {
     pub left: u64,
     /// It is in a conference or a parking lot: its LinkedId says nothing.
     pub in_room: bool,
+    /// Hash of the conference it is in; 0: none.
+    #[serde(default)]
+    pub room: u64,
     /// The other half of a Local channel.
     pub twin: Option<Key>,
     /// Old servers: the channel it is linked with.
@@ -82,7 +85,7 @@ pub struct Leg {
 impl Leg {
     /// Whether anything can be heard over it.
     pub fn is_connected(&self) -> bool {
-        self.alive && (self.bridge != 0 || self.twin.is_some() || self.partner.is_some())
+        self.alive && (self.bridge != 0 || self.room != 0 || self.twin.is_some() || self.partner.is_some())
     }
 
     /// Whether this is a telephone or a trunk that is still there.

@@ -2,7 +2,7 @@
 //!
 //! [`tracker`] is the state machine and how a call ends; its channels and calls are made and merged in `tables`, told of
 //! in `telling`. What each event means is in `events` and `bridges`, whose call it is in `direction`, who talks in `hearing`, lists of
-//! channels in `snapshot`, the saved state in [`mirror`]. [`channel`] knows the grammar of channel names and
+//! channels in `snapshot`, the saved state in [`mirror`], conferences in `rooms`, transfers in `transfers`. [`channel`] knows the grammar of channel names and
 //! [`classify`] tells extensions from trunks. [`record`] is the fact that comes out and [`live`] the hint. Nothing here
 //! knows a CRM or does I/O.
 
@@ -18,9 +18,11 @@ mod leg;
 pub mod live;
 pub mod mirror;
 pub mod record;
+mod rooms;
 mod slab;
 mod snapshot;
 mod state;
 mod tables;
 mod telling;
 pub mod tracker;
+mod transfers;

@@ -32,6 +32,7 @@ struct Item {
     /// What the dialplan is at there, `Dial(SIP/101&SIP/102,25)` cut to its head.
     data: Text<CHANNEL_NAME_BYTES>,
     is_room: bool,
+    is_conference: bool,
     is_new_server: bool,
 }
 
@@ -65,9 +66,11 @@ impl Tracker {
         let is_room = [b"ConfBridge" as &[u8], b"MeetMe", b"Park", b"Page", b"AgentLogin"]
             .iter()
             .any(|room| application.get(..room.len()).is_some_and(|head| is(head, room)));
+        let is_conference = is(application, b"ConfBridge");
         let is_new_server = !channel.linked_id.is_empty();
         if let Some(snapshot) = &mut self.snapshot {
-            snapshot.items.push(Item { leg, bridge, bridged, data: bounded(data), is_room, is_new_server });
+            let data = bounded(data);
+            snapshot.items.push(Item { leg, bridge, bridged, data, is_room, is_conference, is_new_server });
         }
     }
 
@@ -107,6 +110,7 @@ impl Tracker {
             self.hear(call, now);
             self.changed(call);
         }
+        self.hear_rooms(now);
         if complete {
             self.mark_missing(snapshot.begun, now);
         }
@@ -122,6 +126,7 @@ impl Tracker {
                 self.leave_bridge(item.leg);
                 self.enter_bridge(item.leg, bridge, now);
             }
+            self.enter_room(item.leg, if item.is_conference { item.bridge } else { 0 });
             return;
         }
         let partner = self.ids.get(&item.bridged).copied().filter(|_| item.bridged != 0);

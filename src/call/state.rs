@@ -78,10 +78,16 @@ pub struct Call {
     pub cause: u16,
     /// Who asked whom before giving the client away.
     pub consulted: Option<(Extension, Extension)>,
+    /// Who gave the client away after asking somebody that the PBX did not name.
+    #[serde(default)]
+    handed_over_by: Option<Extension>,
     /// A called telephone said busy or declined.
     pub was_refused: bool,
     /// Queue.
     pub queue: Text<QUEUE_BYTES>,
+    /// The ring group that the dialplan named last; an extension's own number where its follow-me rings.
+    #[serde(default)]
+    pub group: Text<QUEUE_BYTES>,
     /// It waits in that queue now.
     pub in_queue: bool,
     /// Transfer chain.
@@ -141,6 +147,7 @@ impl Call {
             cause: 0,
             was_refused: false,
             queue: Text::new(),
+            group: Text::new(),
             in_queue: false,
             transfers: Bounded::new(),
             recordings: Bounded::new(),
@@ -152,6 +159,7 @@ impl Call {
             settle_at: None,
             emptied_at: None,
             consulted: None,
+            handed_over_by: None,
             status_told: false,
             gaps: Gaps::default(),
             announced: false,
@@ -223,7 +231,8 @@ impl Call {
     /// The client went from one talker to another: a transfer, unless the PBX has told of it already.
     fn derive_transfer(&mut self, from: Extension, to: &Extension) {
         if self.transfers.last().is_none_or(|told| told.from != from) {
-            let attended = self.consulted.as_ref().is_some_and(|(who, whom)| *who == from && whom == to);
+            let attended = self.consulted.as_ref().is_some_and(|(who, whom)| *who == from && whom == to)
+                || self.handed_over_by.as_ref() == Some(&from);
             self.transferred(from, to.clone(), attended);
         }
     }
@@ -269,6 +278,14 @@ impl Call {
         }
     }
 
+    /// `from` gave the client away after asking somebody: who it is was seen already, or will be.
+    pub fn handed_over(&mut self, from: Extension) {
+        match self.transfers.last_mut().filter(|told| told.from == from) {
+            Some(told) => told.attended = true,
+            None => self.handed_over_by = Some(from),
+        }
+    }
+
     /// Notes a recording.
     pub fn recorded(&mut self, path: RecordingPath) {
         if !self.recordings.contains(&path) && self.recordings.push(path).is_err() {
@@ -295,6 +312,9 @@ impl Call {
         if self.queue.is_empty() {
             self.queue = other.queue.clone();
             self.in_queue = other.in_queue;
+        }
+        if self.group.is_empty() {
+            self.group = other.group.clone();
         }
         if self.voicemail.is_empty() {
             self.voicemail = other.voicemail.clone();
@@ -359,7 +379,7 @@ impl Call {
             disposition: self.disposition(),
             dial_status: self.dial_status,
             cause: self.cause,
-            queue: self.queue.clone(),
+            queue: self.queue_or_group(),
             transfers: self.transfers.clone(),
             // The name of a recording is set before anybody answers; the file of a call without talk is empty or
             // missing.
@@ -369,6 +389,12 @@ impl Call {
             ended,
             gaps: self.gaps,
         }
+    }
+
+    /// The queue it waited in, else the ring group. A follow-me names the extension that rings for it.
+    fn queue_or_group(&self) -> Text<QUEUE_BYTES> {
+        let is_extension = |group: &str| self.rang.iter().any(|rang| rang.extension == *group);
+        if self.queue.is_empty() && !is_extension(&self.group) { self.group.clone() } else { self.queue.clone() }
     }
 
     fn has_voicemail(&self) -> bool {

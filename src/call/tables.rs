@@ -101,6 +101,7 @@ impl Tracker {
             bridge: 0,
             left: 0,
             in_room: false,
+            room: 0,
             twin: None,
             partner: None,
             dialled: false,

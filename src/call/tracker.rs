@@ -81,6 +81,8 @@ pub struct Tracker {
     pub(super) ended_ids: VecDeque<u64>,
     /// Identities that were given: none is given twice.
     pub(super) given_ids: VecDeque<u64>,
+    /// Conferences in which somebody came or went, until it was looked who talks in consequence.
+    pub(super) changed_rooms: Vec<u64>,
     pub(super) next_order: u64,
     pub(super) generation: u64,
     pub(super) dropped_recordings: u64,
@@ -111,6 +113,7 @@ impl Tracker {
             bridges: Index::with_hasher(AsItIs::default()),
             ended_ids: VecDeque::with_capacity(ENDED_IDS),
             given_ids: VecDeque::with_capacity(ENDED_IDS),
+            changed_rooms: Vec::new(),
             next_order: 0,
             generation: 0,
             dropped_recordings: 0,
@@ -175,6 +178,7 @@ impl Tracker {
             self.next_resync = (!self.calls.is_empty()).then(|| now.mono + RESYNC_EVERY);
             self.resync_wanted = self.next_resync.is_some();
         }
+        self.hear_rooms(now);
     }
 
     /// Looks anew who talks in this call.
@@ -314,5 +318,6 @@ impl Tracker {
             self.handle_timeout(now);
         }
         self.apply(event, now);
+        self.hear_rooms(now);
     }
 }

@@ -34,11 +34,13 @@ pub(super) fn replay(invocation: &Invocation, transcript: &Path, as_json: bool) 
     let mut exit = Exit::Well;
     play(tracker, &bytes, &timing, begun, |output, now| {
         if let (Output::Finished(call), Exit::Well) = (output, exit) {
-            let status = bitrix24::status_code(&call);
+            let status = bitrix24::wants(&call).then(|| bitrix24::status_code(&call));
             exit = print(&if as_json {
-                json::line(&call, Some(status), None, now) + "\n"
+                json::line(&call, status, None, now) + "\n"
             } else {
-                format!("{}  status {status}\n", told(&call, now))
+                let status =
+                    status.map_or_else(|| String::from("not told to the CRM"), |code| format!("status {code}"));
+                format!("{}  {status}\n", told(&call, now))
             });
         }
     });

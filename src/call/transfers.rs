@@ -1,0 +1,80 @@
+//! The client goes from one talker to another: what the PBX says of it.
+//!
+//! Stands alone because each generation, driver and feature tells it differently, or not at all; who talks is `hearing`'s
+//! answer and needs none of this. Where nothing is told, `state` derives the step from the change of talkers.
+
+use super::classify::Party;
+use super::hearing;
+use super::record::Extension;
+use super::slab::Key;
+use super::tracker::Tracker;
+use crate::ami::event::Channel;
+use crate::clock::Stamp;
+use crate::number;
+use crate::text::bounded;
+
+impl Tracker {
+    /// `AttendedTransfer`: the first telephone of `keys`, the last of which is the client's channel, gave him to `target`.
+    /// Asterisk leaves the target out where its channel has left the consultation already (measured with the code `*2`: on 16
+    /// always, on 22 at times). Then it is whom the client hears instead, a telephone or a Local channel to a queue.
+    pub(super) fn handed_over(&mut self, keys: &[Option<Key>], target: &Channel<'_>, now: Stamp) {
+        let target_key = self.known(target, now);
+        let to = match target_key.and_then(|key| self.legs.get(key)).map(|leg| &leg.party) {
+            Some(Party::Extension(extension)) => extension.clone(),
+            // A Local channel that leads to a queue, or to a telephone that still rings.
+            Some(Party::Local) if number::is_dialled(target.exten) => bounded(number::without_parameters(target.exten)),
+            _ => bounded(target.caller_num),
+        };
+        if !to.is_empty() {
+            return self.transfer(keys, to, true);
+        }
+        let Some(from) = keys.iter().flatten().find_map(|key| self.extension_of(*key)) else { return };
+        if let Some(to) = self.dialled_for(keys.last().copied().flatten(), &from) {
+            return self.transfer(keys, to, true);
+        }
+        let call = keys.iter().flatten().find_map(|key| self.legs.get(*key)).map(|leg| leg.call);
+        if let Some(call) = call.and_then(|call| self.calls.get_mut(call)) {
+            call.handed_over(from);
+            self.generation += 1;
+        }
+    }
+
+    /// Where the Local channel leads that the client hears; none if he hears a telephone other than `from` already.
+    fn dialled_for(&self, client: Option<Key>, from: &Extension) -> Option<Extension> {
+        let client = client?;
+        let company = hearing::component(self.calls.get(self.legs.get(client)?.call)?, &self.legs, client);
+        let company = || company.iter().filter_map(|key| self.legs.get(*key));
+        let hears_another = company().any(|leg| matches!(&leg.party, Party::Extension(other) if other != from));
+        let mut locals = company().filter(|leg| leg.party == Party::Local && number::is_dialled(leg.exten.as_bytes()));
+        locals.next().filter(|_| !hears_another).map(|leg| bounded(leg.exten.as_bytes()))
+    }
+
+    pub(super) fn old_transfer(
+        &mut self,
+        attended: bool,
+        channel: &Channel<'_>,
+        target: &Channel<'_>,
+        exten: &[u8],
+        now: Stamp,
+    ) {
+        let (Some(from), target) = (self.known(channel, now), self.known(target, now)) else { return };
+        let to = match target.and_then(|key| self.legs.get(key)).and_then(|leg| leg.partner) {
+            Some(partner) if attended => self.extension_of(partner).unwrap_or_default(),
+            _ => bounded(exten),
+        };
+        // An attended transfer joins two calls a moment later: the client's is the one to remember it.
+        self.transfer(&[Some(from)], to, attended);
+    }
+
+    /// Notes a transfer in the call of the first of these channels that is a telephone's.
+    pub(super) fn transfer(&mut self, keys: &[Option<Key>], to: Extension, attended: bool) {
+        let Some(from) = keys.iter().flatten().find_map(|key| self.extension_of(*key)) else { return };
+        let call = keys.iter().flatten().find_map(|key| self.legs.get(*key)).map(|leg| leg.call);
+        if let Some(call) = call.and_then(|call| self.calls.get_mut(call))
+            && !to.is_empty()
+        {
+            call.transferred(from, to, attended);
+            self.generation += 1;
+        }
+    }
+}
