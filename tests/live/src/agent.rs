@@ -219,6 +219,19 @@ impl Agent {
         lines(&output.stdout)
     }
 
+    /// `ringpost replay --json` of a transcript, without a configuration.
+    ///
+    /// # Errors
+    /// The command failed, or a line is not JSON.
+    pub fn replay(&self, transcript: &Path) -> Result<Vec<Value>, Trouble> {
+        let output =
+            Command::new(binary()?).args(["replay", "--json"]).arg(transcript).stdin(Stdio::null()).output()?;
+        if !output.status.success() {
+            return Err(Trouble::Script(String::from_utf8_lossy(&output.stderr).into_owned()));
+        }
+        lines(&output.stdout)
+    }
+
     /// Runs a command of `ringpost` with this configuration to its end.
     ///
     /// # Errors

@@ -186,6 +186,14 @@ impl<'a> Ringing<'a> {
         self.channel.press(keys)
     }
 
+    /// Holds the call by re-INVITE for so many seconds (one digit), then comes back to it.
+    ///
+    /// # Errors
+    /// The far side refused.
+    pub fn hold(&self, seconds: u8) -> Result<(), Trouble> {
+        self.channel.redirect("hold", &seconds.to_string())
+    }
+
     /// Sends the call on to `number` by REFER, as the transfer key does.
     ///
     /// # Errors

@@ -42,3 +42,27 @@ pub const FORWARD_MOBILE: &str = "79165550077";
 pub fn direct(extension: &str) -> String {
     format!("7495111{:0>4}", extension)
 }
+/// Ring group 600 of FreePBX's kind: 101 and 102 as Local channels.
+pub const GROUP_600: &str = "74951110026";
+/// Follow-me of FreePBX's kind: 101 and the mobile [`FORWARD_MOBILE`].
+pub const FOLLOW_ME: &str = "74951110027";
+/// Queue 702, linear, 101, 102 and 103 for 3 s each, 9 s in all.
+pub const QUEUE_LINEAR: &str = "74951110031";
+/// 118, whose sound goes past the PBX.
+pub const DIRECT_MEDIA: &str = "74951110032";
+/// 101 by a Local channel that is taken out after the answer.
+pub const OPTIMISED: &str = "74951110033";
+/// The dialplan changes the caller's number and name, then 101.
+pub const OTHER_CALLER_ID: &str = "74951110034";
+/// Queue 703, announcements to caller and member, 101 and 102.
+pub const QUEUE_ANNOUNCED: &str = "74951110035";
+/// Extension 121: the peers 121 and 121_1.
+pub const TWO_PEERS: &str = "74951110036";
+/// Extension 122: two contacts of one peer.
+pub const TWO_CONTACTS: &str = "74951110037";
+/// Do not disturb: busy, and nobody is dialled.
+pub const DO_NOT_DISTURB: &str = "74951110038";
+/// An announcement without an answer, then the end.
+pub const ANNOUNCEMENT: &str = "74951110039";
+/// A fax machine.
+pub const FAX: &str = "74951110040";

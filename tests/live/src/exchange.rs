@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -117,6 +117,8 @@ pub struct Exchange {
     claimed: Mutex<HashSet<String>>,
     callers: AtomicU32,
     starts: AtomicU32,
+    /// Place in the far side's log before which nothing concerns the present test.
+    begun: AtomicUsize,
 }
 
 impl Exchange {
@@ -155,6 +157,7 @@ impl Exchange {
             claimed: Mutex::default(),
             callers: AtomicU32::new(0),
             starts: AtomicU32::new(0),
+            begun: AtomicUsize::new(0),
         })
     }
 
@@ -322,7 +325,7 @@ impl Exchange {
     /// [`Trouble::Deadline`].
     pub fn ringing(&self, called: &str, caller: &str, patience: Duration) -> Result<Ringing<'_>, Trouble> {
         let what = format!("{called} is called by {caller}");
-        let arrival = self.far.await_packet(&what, 0, patience, |packet| {
+        let arrival = self.far.await_packet(&what, self.begun(), patience, |packet| {
             is_arrival(packet, called) && packet.field("Caller") == caller && self.claim(packet.field("Uniqueid"))
         })?;
         Ok(Ringing::new(self, &arrival, 0))
@@ -333,11 +336,42 @@ impl Exchange {
     /// # Errors
     /// [`Trouble::Deadline`].
     pub fn mobile_ringing(&self, number: &str, patience: Duration) -> Result<Ringing<'_>, Trouble> {
-        let what = format!("{number} is called");
-        let arrival = self.far.await_packet(&what, 0, patience, |packet| {
-            is_arrival(packet, number) && self.claim(packet.field("Uniqueid"))
+        self.ringing_by_anybody(number, patience)
+    }
+
+    /// The PBX's channel to the caller who shows `number`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn channel_of(&self, number: &str) -> Result<String, Trouble> {
+        let pbx = self.pbx()?;
+        let since = pbx.now();
+        pbx.act("CoreShowChannels", &[])?;
+        let found = pbx.await_packet(&format!("a channel of {number}"), since, secs(5.0), |packet| {
+            packet.is("CoreShowChannel") && packet.field("CallerIDNum") == number
+        })?;
+        Ok(found.field("Channel").to_owned())
+    }
+
+    /// Waits until the phone or mobile `called` is called, whatever number it is shown.
+    ///
+    /// # Errors
+    /// [`Trouble::Deadline`].
+    pub fn ringing_by_anybody(&self, called: &str, patience: Duration) -> Result<Ringing<'_>, Trouble> {
+        let what = format!("{called} is called");
+        let arrival = self.far.await_packet(&what, self.begun(), patience, |packet| {
+            is_arrival(packet, called) && self.claim(packet.field("Uniqueid"))
         })?;
         Ok(Ringing::new(self, &arrival, 0))
+    }
+
+    /// From here on only what is new concerns anybody: another test begins.
+    pub(crate) fn begin_anew(&self) {
+        self.begun.store(self.far.now(), Ordering::Relaxed);
+    }
+
+    fn begun(&self) -> usize {
+        self.begun.load(Ordering::Relaxed)
     }
 
     fn claim(&self, unique_id: &str) -> bool {

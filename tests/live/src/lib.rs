@@ -33,6 +33,8 @@ pub mod did;
 mod exchange;
 pub mod office;
 mod plan;
+mod recorder;
+pub mod told;
 mod trouble;
 mod wait;
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use portal::{Card, FinishedCall, Portal, PortalConfig, RequestRecord};
 
 use crate::agent::{Agent, Settings};
+use crate::recorder::Recorder;
 use crate::{Account, Exchange, Trouble, Version, secs, wait_until};
 
 /// How long a finished call may take to the portal without faults, on a busy machine.
@@ -52,6 +53,7 @@ pub struct Office {
     /// The portal.
     pub portal: Portal,
     exchange: Lent,
+    recorder: Option<Recorder>,
 }
 
 impl Office {
@@ -104,9 +106,10 @@ impl Office {
             environment: wish.environment,
             launcher: wish.launcher,
         })?;
-        let office = Office { agent, portal, exchange };
+        let mut office = Office { agent, portal, exchange, recorder: None };
         if live {
             office.agent.start_live()?;
+            office.recorder = Recorder::start(&office.agent, office.exchange.version())?;
             // Cards go to employees, whom the agent asks for once it is up.
             let asked = |state: &portal::State| state.requests_of("user.get").find(|r| r.succeeded()).map(drop);
             office.portal.wait_for(DELIVERY, asked).ok_or_else(|| missed("the agent asks for the employees"))?;
@@ -220,7 +223,10 @@ impl Office {
         assert_eq!(self.agent.secret_in(&log), None, "in the log:\n{log}");
         assert!(!log.contains("panicked"), "{log}");
         self.exchange.well = self.is_idle();
-        Ok(())
+        match self.recorder.take() {
+            Some(recorder) => recorder.finish(&self.agent),
+            None => Ok(()),
+        }
     }
 
     /// Whether the last channel of the PBX is gone, at once or soon.
@@ -293,6 +299,7 @@ impl Lent {
             Some(exchange) => exchange,
             None => Exchange::up(version)?,
         };
+        exchange.begin_anew();
         Ok(Lent { version, exchange: Some(exchange), well: false })
     }
 

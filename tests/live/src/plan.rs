@@ -54,6 +54,12 @@ impl Plan {
         Plan::new("unknown", Duration::ZERO)
     }
 
+    /// Tones before any answer, then 486.
+    #[must_use]
+    pub fn early_then_busy(tones: Duration) -> Self {
+        Plan::new("early", tones)
+    }
+
     /// 503: the carrier has no line.
     #[must_use]
     pub fn congested() -> Self {

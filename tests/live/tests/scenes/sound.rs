@@ -1,0 +1,73 @@
+//! What happens to the sound: hold, re-INVITE, Local channels that go, rooms.
+
+use super::*;
+use live::did;
+use live::told::Call;
+
+live::office! {
+    fn on_hold(office) {
+        let caller = office.caller();
+        let line = did::direct("101");
+        let pbx = office.pbx()?;
+        let talk = Talk::begin(office, &caller, &line, "101")?;
+        thread::sleep(secs(1.0));
+        talk.desk.hold(2)?;
+        for event in ["Hold", "MusicOnHoldStart", "Unhold"] {
+            pbx.await_packet(event, 0, secs(6.0), |packet| packet.is(event))?;
+        }
+        thread::sleep(secs(1.0));
+        let end = talk.client.hang_up()?.at;
+        office.tells(&[Call::inbound(&caller, &line).rang("101", talk.rang).talked("101", end - talk.since)])
+    }
+}
+
+live::office! {
+    fn past_the_pbx(office) {
+        let caller = office.caller();
+        let talk = Talk::begin(office, &caller, did::DIRECT_MEDIA, "118")?;
+        thread::sleep(secs(3.0));
+        let end = talk.client.hang_up()?.at;
+        office.tells(&[Call::inbound(&caller, did::DIRECT_MEDIA).rang("118", talk.rang).talked("118", end - talk.since)])
+    }
+}
+
+live::office! {
+    fn a_local_channel_goes_after_the_answer(office) {
+        let caller = office.caller();
+        let pbx = office.pbx()?;
+        let talk = Talk::begin(office, &caller, did::OPTIMISED, "101")?;
+        pbx.await_packet("the Local channel goes", 0, secs(5.0), |packet| {
+            packet.is("Hangup") && packet.field("Channel").starts_with("Local/101@from-internal")
+        })?;
+        thread::sleep(secs(2.0));
+        let end = talk.client.hang_up()?.at;
+        office.tells(&[Call::inbound(&caller, did::OPTIMISED).rang("101", talk.rang).talked("101", end - talk.since)])
+    }
+}
+
+live::office! {
+    fn a_conference_of_three(office) {
+        let caller = office.caller();
+        let line = did::direct("101");
+        let pbx = office.pbx()?;
+        let talk = Talk::begin(office, &caller, &line, "101")?;
+        thread::sleep(secs(1.0));
+        let colleague = office.dial("102", "900")?;
+        bridged(&pbx, 0, &office.version().device("102"))?;
+        let place = pbx.now();
+        talk.desk.transfer("900")?;
+        let left = talk.desk.await_end(secs(10.0))?.at;
+        let joined = bridged(&pbx, place, &office.version().device("trunk"))?.at;
+        thread::sleep(secs(1.0));
+        let back = office.dial("101", "900")?;
+        let third = back.await_answer(secs(5.0))?;
+        thread::sleep(secs(2.0));
+        let end = talk.client.hang_up()?.at;
+        drop(colleague);
+        drop(back);
+        office.tells(&[Call::inbound(&caller, &line).blind("101", "900")
+            .rang("101", talk.rang)
+            .talked("101", (left - talk.since) + (end - third)).talked("102", end - joined)
+            .together((left - talk.since) + (end - joined)).last("101")])
+    }
+}
