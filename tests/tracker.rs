@@ -108,13 +108,18 @@ fn every_row_again_with_each_event_doubled() {
     let rows = rows(&table);
     for scenario in scenarios(&rows) {
         let (version, name) = (scenario[0].version, scenario[0].scenario);
-        let doubled: Vec<(u64, Vec<u8>)> = packets(version, name)
-            .into_iter()
-            .flat_map(|(at, packet)| vec![(at, packet.clone()); if is_event(&packet) { 2 } else { 1 }])
-            .collect();
-        let wrong = check(&scenario, &play_packets(&doubled));
+        let wrong = check(&scenario, &play_packets(&doubled(version, name)));
         assert!(wrong.is_empty(), "{version}/{name}: {}", wrong.join("\n"));
     }
+    for (folder, name) in corpus::scenes() {
+        let whole = play_packets(&packets(&folder, &name));
+        assert_eq!(play_packets(&doubled(&folder, &name)), whole, "{folder}/{name}");
+    }
+}
+
+fn doubled(version: &str, name: &str) -> Vec<(u64, Vec<u8>)> {
+    let twice = |(at, packet): (u64, Vec<u8>)| vec![(at, packet.clone()); if is_event(&packet) { 2 } else { 1 }];
+    packets(version, name).into_iter().flat_map(twice).collect()
 }
 
 /// Without the class `dialplan` there are no VarSet events: no names of recordings and voicemail, no DIALSTATUS.
@@ -160,31 +165,39 @@ fn every_row_again_with_a_restart_at_every_event() {
     let rows = rows(&table);
     for scenario in scenarios(&rows) {
         let (version, name) = (scenario[0].version, scenario[0].scenario);
-        let timing = Timing::parse(&corpus::timing(version, name));
-        let bytes = corpus::one(version, name);
-        let mut records = Vec::new();
-        let mut tracker = Tracker::new(config());
-        let end = each_event(&bytes, &timing, begun(), |event, now| {
-            follow(&mut tracker, event, now);
-            let saved = serde_json::to_string(&tracker.export(now)).expect("written");
-            tracker = Tracker::restore(config(), serde_json::from_str::<Saved>(&saved).expect("read"), now);
-            while let Some(output) = tracker.poll_output() {
-                if let Output::Finished(record) = output {
-                    records.push(*record);
-                }
-            }
-        });
-        tracker.end_all(end);
-        while let Some(Output::Finished(record)) = tracker.poll_output() {
-            records.push(*record);
-        }
-        for record in &mut records {
-            assert!(record.gaps.agent_restarted, "{version}/{name}: not marked");
-            record.gaps.agent_restarted = false;
-        }
-        let wrong = check(&scenario, &records);
+        let wrong = check(&scenario, &restarted(version, name));
         assert!(wrong.is_empty(), "{version}/{name}: {}", wrong.join("\n"));
     }
+    for (folder, name) in corpus::scenes() {
+        let timing = Timing::parse(&corpus::timing(&folder, &name));
+        let whole = records(&play(&corpus::one(&folder, &name), &timing));
+        assert_eq!(restarted(&folder, &name), whole, "{folder}/{name}");
+    }
+}
+
+fn restarted(version: &str, name: &str) -> Vec<CallRecord> {
+    let timing = Timing::parse(&corpus::timing(version, name));
+    let mut records = Vec::new();
+    let mut tracker = Tracker::new(config());
+    let end = each_event(&corpus::one(version, name), &timing, begun(), |event, now| {
+        follow(&mut tracker, event, now);
+        let saved = serde_json::to_string(&tracker.export(now)).expect("written");
+        tracker = Tracker::restore(config(), serde_json::from_str::<Saved>(&saved).expect("read"), now);
+        while let Some(output) = tracker.poll_output() {
+            if let Output::Finished(record) = output {
+                records.push(*record);
+            }
+        }
+    });
+    tracker.end_all(end);
+    while let Some(Output::Finished(record)) = tracker.poll_output() {
+        records.push(*record);
+    }
+    for record in &mut records {
+        assert!(record.gaps.agent_restarted, "{version}/{name}: not marked");
+        record.gaps.agent_restarted = false;
+    }
+    records
 }
 
 // ---- hints ----------------------------------------------------------------------------------------------------------

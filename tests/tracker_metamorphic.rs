@@ -25,10 +25,12 @@ fn rounds() -> Option<usize> {
     std::env::var("RINGPOST_ROUNDS").ok().and_then(|word| word.parse().ok())
 }
 
-/// Version and scenario of each transcript that the oracle knows.
-fn told(table: &str) -> Vec<(String, String)> {
-    let rows = rows(table);
-    scenarios(&rows).iter().map(|rows| (rows[0].version.to_owned(), rows[0].scenario.to_owned())).collect()
+/// Version and scenario of each transcript that the oracle knows, and of each that was played on the exchange.
+fn told() -> Vec<(String, String)> {
+    let table = corpus::expected();
+    let rows = rows(&table);
+    let of_oracle = scenarios(&rows).into_iter().map(|rows| (rows[0].version.to_owned(), rows[0].scenario.to_owned()));
+    of_oracle.chain(corpus::scenes()).collect()
 }
 
 /// The frames of `pieces`, each fed in one read.
@@ -73,7 +75,7 @@ fn a_packet_cut_at_any_byte_is_the_same_packet() {
 
 #[test]
 fn events_that_are_not_read_change_nothing() {
-    for (version, name) in told(&corpus::expected()) {
+    for (version, name) in told() {
         let whole: Vec<((u64, Vec<u8>), bool)> =
             packets(&version, &name).into_iter().map(|packet| (packet.clone(), is_read(&packet.1))).collect();
         let as_it_is = play_packets(&whole.iter().map(|(packet, _)| packet.clone()).collect::<Vec<_>>());
@@ -113,7 +115,7 @@ fn shuffled(packet: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
 
 #[test]
 fn the_order_of_headers_changes_nothing() {
-    for (version, name) in told(&corpus::expected()) {
+    for (version, name) in told() {
         let whole: Vec<(u64, Vec<u8>)> =
             packets(&version, &name).into_iter().filter(|(_, packet)| is_read(packet)).collect();
         let as_it_is = play_packets(&whole);
@@ -181,7 +183,7 @@ fn assert_sane(records: &[CallRecord], of: &str) {
 fn one_lost_event_costs_what_is_written_and_no_more() {
     let mut costs: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
     let mut faults = Vec::new();
-    for (version, name) in told(&corpus::expected()) {
+    for (version, name) in told() {
         let whole: Vec<(u64, Vec<u8>)> =
             packets(&version, &name).into_iter().filter(|(_, packet)| is_read(packet)).collect();
         let as_it_is = play_and_list(whole.iter());

@@ -52,6 +52,16 @@ fn every_row_from_the_whole_the_masked_and_the_filtered_stream() {
     }
 }
 
+#[test]
+fn every_scene_from_the_masked_and_the_filtered_stream() {
+    for (folder, name) in corpus::scenes() {
+        let whole = packets(&folder, &name);
+        let told = play_packets(&whole);
+        assert_eq!(play_packets(&masked(&whole)), told, "{folder}/{name} masked");
+        assert_eq!(play_packets(&filtered(&whole)), told, "{folder}/{name} filtered");
+    }
+}
+
 /// Bytes of AMI for a call of the oracle, and the share that mask and filters leave of them, as `docs/calls.md` has it.
 #[test]
 fn the_cost_of_a_call_on_the_wire_is_as_written() {

@@ -83,7 +83,7 @@ impl Tracker {
         let Some(key) = self.known(channel, now) else { return };
         let hash = self.hash.of(bridge.id);
         let was_there = |leg: &Leg| !leg.alive || leg.in_room || [leg.bridge, leg.left].contains(&hash);
-        if is_basic(bridge) && !self.legs.get(key).is_some_and(was_there) {
+        if (is_basic(bridge) || rooms::is_conference(bridge)) && !self.legs.get(key).is_some_and(was_there) {
             self.missed(key);
         }
         self.leave_bridge(key);

@@ -6,7 +6,7 @@
 
 use super::channel;
 use super::classify::Party;
-use super::leg::{RING, RINGING, SWAPPED, UP};
+use super::leg::{Leg, RING, RINGING, SWAPPED, UP};
 use super::record::{DialStatus, Direction, Extension};
 use super::slab::Key;
 use super::state::{self, CALL_REJECTED, USER_BUSY};
@@ -361,6 +361,7 @@ impl Tracker {
                 self.tie_all(&[caller, dest], now);
                 if let Some(dest) = dest {
                     self.stop_ringing(dest, now);
+                    self.dialled_unheard(caller, dest);
                 }
             }
             // Old servers name the caller only: all its attempts are over.
@@ -377,6 +378,17 @@ impl Tracker {
             self.note_status(caller, status, false);
             self.with_call(caller, Self::changed);
         }
+    }
+
+    /// The end of a Dial to a trunk tells its beginning too, where that was lost. A telephone's may be a pickup's.
+    fn dialled_unheard(&mut self, caller: Option<Key>, dest: Key) {
+        let is_trunk = |leg: &&mut Leg| leg.alive && !leg.dialled && matches!(leg.party, Party::Trunk(_));
+        let Some(leg) = self.legs.get_mut(dest).filter(is_trunk).filter(|_| caller.is_some()) else { return };
+        leg.dialled = true;
+        leg.dialler = caller;
+        let call = leg.call;
+        self.missed(dest);
+        self.direct(call, caller, dest, true, b"", b"");
     }
 
     /// DIALSTATUS counts from the root only: a Local leg's CANCEL says nothing about the call. The end of a leg's
@@ -526,6 +538,14 @@ impl Tracker {
         let is_empty = self.calls.get(call).is_some_and(|call| call.settle_at.is_some());
         if is_empty {
             self.judge(call, now);
+        }
+    }
+
+    /// A follow-me names the extension that it rings for where a ring group names the group.
+    pub(super) fn drop_own_group(&mut self, key: Key) {
+        let Some(Leg { party: Party::Extension(extension), call, .. }) = self.legs.get(key) else { return };
+        if let Some(call) = self.calls.get_mut(*call).filter(|call| call.group == *extension.as_str()) {
+            call.group.clear();
         }
     }
 

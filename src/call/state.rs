@@ -391,10 +391,9 @@ impl Call {
         }
     }
 
-    /// The queue it waited in, else the ring group. A follow-me names the extension that rings for it.
+    /// The queue it waited in, else the ring group.
     fn queue_or_group(&self) -> Text<QUEUE_BYTES> {
-        let is_extension = |group: &str| self.rang.iter().any(|rang| rang.extension == *group);
-        if self.queue.is_empty() && !is_extension(&self.group) { self.group.clone() } else { self.queue.clone() }
+        if self.queue.is_empty() { self.group.clone() } else { self.queue.clone() }
     }
 
     fn has_voicemail(&self) -> bool {

@@ -280,6 +280,7 @@ impl Tracker {
         let had_somebody = legs.iter().any(|leg| self.legs.get(*leg).is_some_and(|leg| leg.party.is_somebody()));
         for leg in &legs {
             self.stop_ringing(*leg, ended);
+            self.drop_own_group(*leg);
         }
         for leg in legs {
             self.leave_bridge(leg);

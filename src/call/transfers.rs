@@ -29,7 +29,7 @@ impl Tracker {
             return self.transfer(keys, to, true);
         }
         let Some(from) = keys.iter().flatten().find_map(|key| self.extension_of(*key)) else { return };
-        if let Some(to) = self.dialled_for(keys.last().copied().flatten(), &from) {
+        if let Some(to) = self.heard_beside(keys.last().copied().flatten(), &from) {
             return self.transfer(keys, to, true);
         }
         let call = keys.iter().flatten().find_map(|key| self.legs.get(*key)).map(|leg| leg.call);
@@ -39,14 +39,17 @@ impl Tracker {
         }
     }
 
-    /// Where the Local channel leads that the client hears; none if he hears a telephone other than `from` already.
-    fn dialled_for(&self, client: Option<Key>, from: &Extension) -> Option<Extension> {
+    /// Whom the client hears beside `from`: a telephone, else where a Local channel leads.
+    fn heard_beside(&self, client: Option<Key>, from: &Extension) -> Option<Extension> {
         let client = client?;
         let company = hearing::component(self.calls.get(self.legs.get(client)?.call)?, &self.legs, client);
         let company = || company.iter().filter_map(|key| self.legs.get(*key));
-        let hears_another = company().any(|leg| matches!(&leg.party, Party::Extension(other) if other != from));
+        let telephone = company().find_map(|leg| match &leg.party {
+            Party::Extension(other) if other != from => Some(other.clone()),
+            _ => None,
+        });
         let mut locals = company().filter(|leg| leg.party == Party::Local && number::is_dialled(leg.exten.as_bytes()));
-        locals.next().filter(|_| !hears_another).map(|leg| bounded(leg.exten.as_bytes()))
+        telephone.or_else(|| locals.next().map(|leg| bounded(leg.exten.as_bytes())))
     }
 
     pub(super) fn old_transfer(

@@ -33,6 +33,22 @@ pub fn all() -> Vec<Transcript> {
     found
 }
 
+/// Folder and name of each transcript that was played on the exchange and has its records beside it.
+pub fn scenes() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for folder in ["exchange-16", "exchange-16-sip", "exchange-22"] {
+        let entries = std::fs::read_dir(root().join(folder)).expect("transcripts are part of the tree");
+        let paths = entries.map(|entry| entry.expect("readable").path());
+        let records = paths.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
+        found.extend(
+            records.map(|path| (folder.to_owned(), path.file_stem().expect("a name").to_string_lossy().into_owned())),
+        );
+    }
+    found.sort();
+    assert!(found.len() > 170, "only {} scenes", found.len());
+    found
+}
+
 /// One transcript by version and scenario.
 pub fn one(version: &str, scenario: &str) -> Vec<u8> {
     let path = root().join(version).join(format!("{scenario}.txt"));

@@ -230,6 +230,7 @@ pub fn event_name(packet: &[u8]) -> String {
         "Dial" => format!("Dial {}", value("SubEvent:")),
         "Bridge" => format!("Bridge {}", value("Bridgestate:")),
         "VarSet" => format!("VarSet {variable}"),
+        "BridgeEnter" if value("BridgeCreator:") == "ConfBridge" => String::from("BridgeEnter ConfBridge"),
         _ => name.to_owned(),
     }
 }
