@@ -359,54 +359,6 @@ impl Action<'_> {
     }
 }
 
-/// Classes of events that ringpost needs.
-pub const EVENT_CLASSES: &str = "system,call,agent,dialplan";
-
-/// The first filter to set: if the account may not filter, this one is refused, and if it is all that is set, everything
-/// that counts still passes.
-pub const FIRST_FILTER: &str = "!Event: DialState";
-
-/// The other filters: what is read passes, one plain expression per event name or variable, because Asterisk 10 to 12
-/// read alternatives literally. A name also passes all that it begins; `New` alone would let all of `Newexten` pass.
-pub const FILTERS: &[&str] = &[
-    "!Event: BridgeCreate",
-    "Event: Newchannel",
-    "Event: Newstate",
-    "Event: NewCallerid",
-    "Event: Hangup",
-    "Event: SoftHangupRequest",
-    "Event: Rename",
-    "Event: Masquerade",
-    "Event: Dial",
-    "Event: Bridge",
-    "Event: Link",
-    "Event: Unlink",
-    "Event: Local",
-    "Event: AgentCalled",
-    "Event: AgentConnect",
-    "Event: Join",
-    "Event: Leave",
-    "Event: QueueCaller",
-    "Event: Pickup",
-    "Event: BlindTransfer",
-    "Event: AttendedTransfer",
-    "Event: Transfer",
-    "Event: ParkedCall",
-    "Event: UnParkedCall",
-    "Event: OriginateResponse",
-    "Event: FullyBooted",
-    "Event: Shutdown",
-    "Variable: MIXMONITOR_FILENAME",
-    "Variable: MONITOR_FILENAME",
-    "Variable: VM_MESSAGEFILE",
-    "Variable: VMSTATUS",
-    "Variable: DIALSTATUS",
-    "Variable: _*DID",
-    "Variable: _*FROM_DID",
-    "Variable: _*NODEST",
-    "Variable: _*RINGPOST_CALL",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -492,13 +444,5 @@ mod tests {
         while outbox.write(&redirect(&longest)).is_ok() {}
         assert_eq!(outbox.write(&redirect(&longest)), Err(ActionError::Full));
         assert!(outbox.pending().len() <= AMI_SEND_BYTES && text(&outbox).ends_with("\r\n\r\n"));
-    }
-
-    #[test]
-    fn all_filters_fit_at_once() {
-        let mut outbox = outbox();
-        for pattern in FILTERS.iter().chain([&FIRST_FILTER]) {
-            outbox.write(&Action::Filter { pattern }).expect("fits");
-        }
     }
 }

@@ -135,8 +135,6 @@ pub enum Event<'a> {
     NewCallerId { channel: Channel<'a> },
     /// `Hangup`; cause is the Q.850 number, 0 when absent.
     Hangup { channel: Channel<'a>, cause: u16 },
-    /// `HangupRequest` (11 and later) or `SoftHangupRequest`: who asked first hung up.
-    HangupRequest { channel: Channel<'a>, soft: bool },
     /// `Rename`: old servers, and masquerades of new ones. `channel.name` is the old name.
     Rename { channel: Channel<'a>, new_name: &'a [u8] },
     /// `Masquerade` (old): names only.

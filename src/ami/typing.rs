@@ -37,8 +37,6 @@ enum Kind {
     NewState,
     NewCallerId,
     Hangup,
-    HangupRequest,
-    SoftHangupRequest,
     Rename,
     Masquerade,
     Dial,
@@ -106,9 +104,7 @@ fn candidates(length: usize) -> &'static [(&'static [u8], Kind)] {
             (b"FullyBooted", FullyBooted),
         ],
         12 => &[(b"AgentConnect", AgentConnect), (b"UnParkedCall", Unparked), (b"EndpointList", EndpointList)],
-        13 => {
-            &[(b"HangupRequest", HangupRequest), (b"BridgeDestroy", BridgeDestroy), (b"BlindTransfer", BlindTransfer)]
-        }
+        13 => &[(b"BridgeDestroy", BridgeDestroy), (b"BlindTransfer", BlindTransfer)],
         14 => &[(b"EndpointDetail", EndpointDetail)],
         15 => &[(b"QueueCallerJoin", QueueJoin), (b"CoreShowChannel", Listed)],
         16 => &[
@@ -117,7 +113,6 @@ fn candidates(length: usize) -> &'static [(&'static [u8], Kind)] {
             (b"ParkedCallGiveUp", Unparked),
         ],
         17 => &[
-            (b"SoftHangupRequest", SoftHangupRequest),
             (b"OriginateResponse", OriginateResponse),
             (b"ParkedCallTimeOut", ParkedTimeOut),
             (b"DAHDIShowChannels", DahdiChannel),
@@ -185,8 +180,6 @@ fn typed<'a>(packet: &Packet<'a>, kind: Kind) -> Event<'a> {
             let ([channel], [cause]) = read(packet, [b""], [b"Cause"]);
             Event::Hangup { channel, cause: number(cause).unwrap_or(0) }
         }
-        Kind::HangupRequest => Event::HangupRequest { channel: channel(packet), soft: false },
-        Kind::SoftHangupRequest => Event::HangupRequest { channel: channel(packet), soft: true },
         Kind::Rename => rename(packet),
         Kind::Masquerade => {
             let ([], [clone, original]) = read(packet, [], [b"Clone", b"Original"]);

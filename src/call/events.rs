@@ -28,9 +28,6 @@ impl Tracker {
                 }
             }
             Event::Hangup { channel, cause } => self.hangup(&channel, cause, now),
-            Event::HangupRequest { channel, .. } => {
-                self.known(&channel, now);
-            }
             Event::Rename { channel, new_name } => {
                 if let Some(key) = self.known(&channel, now) {
                     self.swap_by_name(key, new_name, now);

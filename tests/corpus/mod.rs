@@ -2,7 +2,7 @@
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
 #![allow(dead_code)] // each test crate uses its part
 
-use ringpost::ami::action::{FILTERS, FIRST_FILTER};
+use ringpost::ami::filters::{FIRST_FILTER, Generation};
 use std::path::PathBuf;
 
 /// One captured stream.
@@ -99,14 +99,19 @@ pub fn drop_banners(packet: &mut Vec<Vec<u8>>) {
     packet.retain(|line| !line.starts_with(b"Asterisk Call Manager/") && !line.starts_with(b"#####"));
 }
 
-/// Whether the filters that ringpost sets at the PBX let this event pass: one of them finds it and none excludes it.
-pub fn passes(text: &str) -> bool {
-    let all = || FILTERS.iter().chain([&FIRST_FILTER]);
+/// Whether the filters that ringpost sets at a PBX of this generation let this event pass.
+pub fn passes(generation: Generation, text: &str) -> bool {
+    passes_all(&generation.filters().chain([FIRST_FILTER]).collect::<Vec<_>>(), text)
+}
+
+/// Whether these filters do: one of them finds it and none excludes it.
+pub fn passes_all(filters: &[&str], text: &str) -> bool {
+    let all = || filters.iter();
     all().any(|filter| finds(filter, text))
         && !all().filter_map(|filter| filter.strip_prefix('!')).any(|excluded| finds(excluded, text))
 }
 
-/// What an expression of [`FILTERS`] finds: plain text, but for `_*`, any number of underscores.
+/// What a filter's expression finds: plain text, but for `_*`, any number of underscores.
 fn finds(pattern: &str, text: &str) -> bool {
     match pattern.split_once("_*") {
         None => text.contains(pattern),

@@ -196,8 +196,7 @@ fn event<'a>(kind: u8, bytes: &mut Bytes<'_>, ids: &'a [Vec<u8>]) -> Event<'a> {
         8..=11 => Event::NewState { channel: one },
         12 => Event::NewCallerId { channel: one },
         13..=17 => Event::Hangup { channel: one, cause: u16::from(bytes.next()) },
-        18 => Event::HangupRequest { channel: one, soft: false },
-        19 => Event::Rename { channel: one, new_name: bytes.one_of(&NAMES) },
+        18 | 19 => Event::Rename { channel: one, new_name: bytes.one_of(&NAMES) },
         20 | 21 => Event::Masquerade { clone: bytes.one_of(&NAMES), original: bytes.one_of(&NAMES) },
         22..=25 => Event::DialBegin {
             caller: Some(one).filter(|_| kind < 25),

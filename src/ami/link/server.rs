@@ -4,6 +4,7 @@
 //! before. Everything is cut to the sizes below; nothing of it is trusted.
 
 use crate::ami::event::Event;
+use crate::ami::filters::Generation;
 use crate::ami::frame::Packet;
 use crate::clock::Monotonic;
 use crate::text::{Text, bounded};
@@ -78,6 +79,11 @@ impl Server {
         self.ami_version = bounded(if is_version { version } else { b"" });
         let is_other = words.starts_with(b"SSH-") || words.starts_with(b"HTTP");
         words.ends_with(b"Call Manager") || (is_version && !is_other)
+    }
+
+    /// Which events it has.
+    pub fn generation(&self) -> Generation {
+        Generation::of(&self.asterisk_version, &self.ami_version, &self.banner)
     }
 
     /// Takes the answer to `CoreSettings`.

@@ -9,8 +9,9 @@ mod time;
 use super::fault::{FaultKind, Lack, LinkFault, Said};
 use super::server::{Account, Right, Server};
 use super::{Counters, LinkConfig, Output, SnapshotReason};
-use crate::ami::action::{Action, ActionError, ActionId, EVENT_CLASSES, FILTERS, FIRST_FILTER, LoginKey, Outbox};
+use crate::ami::action::{Action, ActionError, ActionId, LoginKey, Outbox};
 use crate::ami::event::{Event, Message, Response, Status};
+use crate::ami::filters::{EVENT_CLASSES, FIRST_FILTER};
 use crate::ami::frame::Frame;
 use crate::ami::typing::message;
 use crate::clock::Monotonic;
@@ -414,11 +415,13 @@ impl Session {
 
     fn ask_filters(&mut self, now: Monotonic) {
         let mut asked: Option<Asked> = None;
-        for pattern in FILTERS {
+        let filters = self.server.generation().filters();
+        let left = filters.clone().count();
+        for pattern in filters {
             let Some(id) = self.write(&Action::Filter { pattern }, now) else { return };
             let first = asked.map_or(id, |asked| asked.first);
             let deadline = now + AMI_ANSWER_TIMEOUT;
-            asked = Some(Asked { step: Step::Filters, first, last: id, left: FILTERS.len(), items: 0, deadline });
+            asked = Some(Asked { step: Step::Filters, first, last: id, left, items: 0, deadline });
         }
         self.connection.asked = asked;
     }

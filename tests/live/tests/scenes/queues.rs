@@ -77,6 +77,15 @@ live::office! {
 }
 
 live::office! {
+    fn queue_without_members(office) {
+        let caller = office.caller();
+        let client = office.inbound(&caller, did::QUEUE_EMPTY)?;
+        client.await_end(secs(15.0))?;
+        office.tells(&[Call::inbound(&caller, did::QUEUE_EMPTY).queue("704").ended("missed", "304")])
+    }
+}
+
+live::office! {
     fn queue_two_rounds(office) {
         let caller = office.caller();
         office.plan_for(&caller, "101", Plan::manual())?;

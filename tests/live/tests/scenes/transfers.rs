@@ -187,6 +187,22 @@ live::office! {
 }
 
 live::office! {
+    fn attended_to_an_outside_number(office) {
+        let (caller, mobile) = (office.caller(), office.caller());
+        let line = did::direct("111");
+        let talk = Talk::begin(office, &caller, &line, "111")?;
+        thread::sleep(secs(1.0));
+        let asked = Asked::begin(office, &talk.desk, "111", mobile.number())?;
+        let given = talk.desk.hang_up()?.at;
+        thread::sleep(secs(2.0));
+        let end = talk.client.hang_up()?.at;
+        office.tells(&[Call::inbound(&caller, &line).attended("111", mobile.number()).recordings(1)
+            .rang("111", talk.rang)
+            .talked("111", asked.left - talk.since).talked(mobile.number(), end - given)])
+    }
+}
+
+live::office! {
     fn an_outbound_client_for_a_colleague(office) {
         let mobile = office.caller();
         office.plan(mobile.number(), Plan::manual())?;
