@@ -7,7 +7,7 @@ use ringpost::call::classify::Contexts;
 use ringpost::call::mirror::Saved;
 use ringpost::call::tracker::{Output, Tracker, TrackerConfig};
 use ringpost::clock::{Monotonic, Stamp, Wall};
-use ringpost::limits::{CALLS, CHANNELS, SETTLE};
+use ringpost::limits::{CALL_SILENCE, CALLS, CHANNELS, SETTLE};
 use ringpost::profile;
 use std::collections::HashSet;
 
@@ -80,17 +80,19 @@ impl Life {
         let what = bytes.next();
         self.pass_time(u64::from(what >> 6) * 700);
         match what & 0x3f {
-            0..=47 => {
-                let ids = self.ids.clone();
-                let event = event(what & 0x3f, bytes, &ids);
-                self.tracker.handle(&event, self.now);
+            0..=50 => self.hear(what & 0x3f, bytes),
+            51..=53 => self.list(bytes),
+            54 => self.tracker.link_lost(self.now),
+            55 => self.tracker.pbx_restarted(self.now),
+            56 => self.restart(),
+            // Killed before anything came out of the last event.
+            57 => {
+                self.hear(bytes.next() % 51, bytes);
+                self.restart();
             }
-            48..=51 => self.list(bytes),
-            52 => self.tracker.link_lost(self.now),
-            53 => self.tracker.pbx_restarted(self.now),
-            54..=56 => self.restart(),
-            57 => self.pass_time(60_000),
-            58 => {
+            58 => self.pass_time([2000, 60_000, 3_600_000, CALL_SILENCE.as_millis() as u64][usize::from(what >> 6)]),
+            59 => self.set_clock(bytes.next()),
+            60 => {
                 let purposes = [Purpose::Untold, Purpose::Telephone, Purpose::Line];
                 let purpose = purposes[usize::from(what >> 6) % purposes.len()];
                 self.tracker.learn_peer(b"DAHDI", bytes.one_of(&TEXTS), purpose);
@@ -99,10 +101,24 @@ impl Life {
         }
     }
 
+    fn hear(&mut self, kind: u8, bytes: &mut Bytes<'_>) {
+        let ids = std::mem::take(&mut self.ids);
+        let event = event(kind, bytes, &ids);
+        self.tracker.handle(&event, self.now);
+        self.ids = ids;
+    }
+
     fn pass_time(&mut self, millis: u64) {
         self.now.mono = Monotonic::from_millis(self.now.mono.as_millis() + millis);
         self.now.wall = Wall::from_millis(self.now.wall.as_millis() + millis as i64);
         self.tracker.handle_timeout(self.now);
+        assert!(self.tracker.poll_timeout().is_none_or(|at| at > self.now.mono), "the past is asked for again");
+    }
+
+    /// Wall time goes where it likes; the monotonic clock does not care.
+    fn set_clock(&mut self, hours: u8) {
+        let millis = (i64::from(hours) - 128) * 3_600_000;
+        self.now.wall = Wall::from_millis(self.now.wall.as_millis() + millis);
     }
 
     fn list(&mut self, bytes: &mut Bytes<'_>) {
@@ -145,7 +161,7 @@ impl Life {
                     assert!(record.started.mono <= record.ended.mono, "{record:?}");
                     let length = record.ended.mono.millis_since(record.started.mono);
                     assert!(record.talk_ms <= length, "talked {} of {length} ms", record.talk_ms);
-                    assert!(record.talks.iter().all(|talk| talk.talk_ms <= length));
+                    assert!(record.talks.iter().all(|talk| talk.talk_ms <= record.talk_ms), "{record:?}");
                     assert!(record.rang.iter().all(|rang| rang.ring_ms <= length), "{record:?}");
                 }
                 Output::Joined { absorbed, kept } => {
@@ -193,65 +209,111 @@ fn event<'a>(kind: u8, bytes: &mut Bytes<'_>, ids: &'a [Vec<u8>]) -> Event<'a> {
         |bytes: &mut Bytes<'_>| Bridge { id: bytes.one_of(&TEXTS), kind: bytes.one_of(&kinds), ..Bridge::default() };
     match kind {
         0..=7 => Event::NewChannel { channel: one },
-        8..=11 => Event::NewState { channel: one },
-        12 => Event::NewCallerId { channel: one },
-        13..=17 => Event::Hangup { channel: one, cause: u16::from(bytes.next()) },
-        18 | 19 => Event::Rename { channel: one, new_name: bytes.one_of(&NAMES) },
-        20 | 21 => Event::Masquerade { clone: bytes.one_of(&NAMES), original: bytes.one_of(&NAMES) },
-        22..=25 => Event::DialBegin {
-            caller: Some(one).filter(|_| kind < 25),
+        8..=10 => Event::NewState { channel: one },
+        11 => Event::NewCallerId { channel: one },
+        12..=15 => Event::Hangup { channel: one, cause: u16::from(bytes.next()) },
+        16 | 17 => Event::Rename { channel: one, new_name: bytes.one_of(&NAMES) },
+        18 | 19 => Event::Masquerade { clone: bytes.one_of(&NAMES), original: bytes.one_of(&NAMES) },
+        20..=23 => Event::DialBegin {
+            caller: Some(one).filter(|_| kind < 23),
             dest: channel(bytes, ids),
             dial_string: bytes.one_of(&TEXTS),
         },
-        26 | 27 => Event::DialEnd {
+        24 | 25 => Event::DialEnd {
             caller: Some(one),
-            dest: Some(channel(bytes, ids)).filter(|_| kind == 26),
+            dest: Some(channel(bytes, ids)).filter(|_| kind == 24),
             status: bytes.one_of(&STATUSES),
             forward: b"",
         },
-        28..=31 => {
-            Event::BridgeEnter { bridge: bridge(bytes), channel: one, swap: &ids[usize::from(kind) % ids.len()] }
+        26..=29 => Event::BridgeEnter { bridge: bridge(bytes), channel: one, swap: swapped(bytes, ids) },
+        30 | 31 => Event::BridgeLeave { bridge: bridge(bytes), channel: one },
+        32 => Event::BridgeMerge { from: bytes.one_of(&TEXTS), to: bytes.one_of(&TEXTS) },
+        33 => Event::BridgeDestroy { bridge: bridge(bytes) },
+        34 | 35 => Event::Link { one, two: channel(bytes, ids) },
+        36 => Event::Unlink { one, two: channel(bytes, ids) },
+        37 => Event::LocalBridge { one, two: channel(bytes, ids) },
+        38 => {
+            let (two, source) = (channel(bytes, ids), channel(bytes, ids));
+            Event::LocalOptimization { one, two, source, end: bytes.next() & 1 == 1 }
         }
-        32 | 33 => Event::BridgeLeave { bridge: bridge(bytes), channel: one },
-        34 => Event::BridgeMerge { from: bytes.one_of(&TEXTS), to: bytes.one_of(&TEXTS) },
-        35 => Event::BridgeDestroy { bridge: bridge(bytes) },
-        36 | 37 => Event::Link { one, two: channel(bytes, ids) },
-        38 => Event::Unlink { one, two: channel(bytes, ids) },
-        39 => Event::LocalBridge { one, two: channel(bytes, ids) },
-        40 => Event::AgentCalled { queue: b"700", caller: one, dest: channel(bytes, ids) },
-        41 => Event::QueueJoin { queue: b"700", channel: one },
-        42 => Event::Pickup { channel: one, target: channel(bytes, ids) },
-        43 => Event::BlindTransfer {
+        _ => feature(kind, bytes, one, ids),
+    }
+}
+
+fn swapped<'a>(bytes: &mut Bytes<'_>, ids: &'a [Vec<u8>]) -> &'a [u8] {
+    let n = bytes.next();
+    if n & 0x80 == 0 { b"" } else { &ids[usize::from(n & 0x7f) % ids.len()] }
+}
+
+/// What queues, transfers, parking, the dialplan and the manager itself say.
+fn feature<'a>(kind: u8, bytes: &mut Bytes<'_>, one: Channel<'a>, ids: &'a [Vec<u8>]) -> Event<'a> {
+    let queue = b"700";
+    match kind {
+        39 => Event::AgentCalled { queue, caller: one, dest: channel(bytes, ids) },
+        40 => Event::AgentConnect { queue, caller: one, member: channel(bytes, ids) },
+        41 => Event::QueueJoin { queue, channel: one },
+        42 => match bytes.next() & 1 {
+            0 => Event::QueueLeave { queue, channel: one },
+            _ => Event::QueueAbandon { queue, channel: one },
+        },
+        43 => Event::Pickup { channel: one, target: channel(bytes, ids) },
+        44 => Event::BlindTransfer {
             transferer: one,
             transferee: channel(bytes, ids),
             exten: bytes.one_of(&TEXTS),
             context: b"",
         },
-        44 => Event::AttendedTransfer {
+        45 => Event::AttendedTransfer {
             transferer: one,
             second: channel(bytes, ids),
             transferee: channel(bytes, ids),
             target: channel(bytes, ids),
         },
-        45 => Event::VarSet {
+        46 => {
+            let (target, attended) = (channel(bytes, ids), bytes.next() & 1 == 1);
+            Event::Transfer { attended, channel: one, target, exten: bytes.one_of(&TEXTS) }
+        }
+        47 => match bytes.next() & 3 {
+            0 => Event::Unparked { parkee: one, retriever: channel(bytes, ids), timed_out: false },
+            1 => Event::Unparked { parkee: one, retriever: Channel::default(), timed_out: true },
+            _ => Event::Parked { parkee: one, space: b"801" },
+        },
+        48 => Event::VarSet {
             channel: one,
             variable: bytes.one_of(&[
                 Variable::DialStatus,
                 Variable::MixMonitorFilename,
+                Variable::MonitorFilename,
                 Variable::VmMessageFile,
                 Variable::VmStatus,
                 Variable::Did,
+                Variable::RingpostCall,
             ]),
             value: bytes.one_of(&STATUSES),
         },
-        46 => Event::OriginateResponse {
+        49 => Event::OriginateResponse {
             action_id: b"",
-            success: false,
+            success: bytes.next() & 3 == 0,
             reason: 0,
             unique_id: one.unique_id,
             channel: bytes.one_of(&[b"PJSIP/101" as &[u8], b"", b"SIP"]),
             exten: bytes.one_of(&TEXTS),
         },
-        _ => Event::Shutdown { restart: false },
+        _ => of_the_pbx(bytes, one),
+    }
+}
+
+fn of_the_pbx<'a>(bytes: &mut Bytes<'_>, one: Channel<'a>) -> Event<'a> {
+    match bytes.next() & 3 {
+        0 => Event::Shutdown { restart: false },
+        1 => Event::FullyBooted { uptime_secs: None },
+        2 => Event::ListComplete { action_id: b"1" },
+        _ => Event::Peer {
+            action_id: b"2",
+            technology: b"PJSIP",
+            name: bytes.one_of(&TEXTS),
+            context: one.context,
+            purpose: bytes.one_of(&[Purpose::Untold, Purpose::Telephone, Purpose::Line]),
+        },
     }
 }
