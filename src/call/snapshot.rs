@@ -210,17 +210,15 @@ impl Tracker {
     }
 
     /// Channels that are still missing after their time were hung up unheard, at the last moment the call was known to
-    /// live.
-    pub(super) fn drop_missing(&mut self, call_key: Key, now: Stamp) {
+    /// live: that is the list's own where it has others of the call.
+    pub(super) fn drop_missing(&mut self, call_key: Key) {
         let Some(call) = self.calls.get(call_key) else { return };
         let is_missing = |key: &Key| self.legs.get(*key).is_some_and(|leg| leg.missing && leg.alive);
         let missing: Vec<Key> = call.legs.iter().copied().filter(is_missing).collect();
         if missing.is_empty() {
             return;
         }
-        let lives_on =
-            call.legs.iter().any(|key| self.legs.get(*key).is_some_and(|leg| leg.is_somebody() && !leg.missing));
-        let at = if lives_on { now } else { call.alive_at };
+        let at = call.alive_at;
         for key in missing {
             self.detach(key, at);
         }

@@ -189,6 +189,10 @@ impl Tracker {
         if let Some(call) = self.calls.get_mut(key)
             && call.talk(&talkers, now.mono)
         {
+            // Not every event that parts or joins channels names one of them.
+            if call.alive_at.mono < now.mono {
+                call.alive_at = now;
+            }
             self.generation += 1;
             self.changed(key);
         }
@@ -240,7 +244,7 @@ impl Tracker {
             if let Some(call) = self.calls.get_mut(key) {
                 call.settle_at = None;
             }
-            self.drop_missing(key, now);
+            self.drop_missing(key);
             let is_empty = self
                 .calls
                 .get(key)
