@@ -127,8 +127,9 @@ pub const RECORDINGS_PER_CALL: usize = 3;
 
 // ---- tracker tables -------------------------------------------------------------------------------------------------------------
 
-/// Channels followed at once. At the cap the one unheard of for longest goes, the calls it belonged to are marked
-/// inexact, a resync is asked for.
+/// Channels followed at once. At the cap the one unheard of for longest goes (hung up ones first, those in a talk last),
+/// its call is marked inexact, a resync is asked for. A list of channels pushes none out: what it has beyond the cap is not
+/// followed.
 pub const CHANNELS: usize = 4096;
 /// Calls followed at once. At the cap the oldest is ended as inexact and handed out.
 pub const CALLS: usize = 2048;

@@ -53,7 +53,7 @@ impl Tracker {
     /// One [`Event::Listed`] of that list; other events are ignored.
     pub fn snapshot_channel(&mut self, listed: &Event<'_>, now: Stamp) {
         let Event::Listed { channel, application, data, duration_secs, bridge, bridged, .. } = listed else { return };
-        if self.snapshot.as_ref().is_none_or(|snapshot| snapshot.items.len() >= CHANNELS) {
+        if self.snapshot.is_none() {
             return;
         }
         let Some(leg) = self.listed(channel, *duration_secs, now) else { return };
@@ -63,23 +63,29 @@ impl Tracker {
             state.listed = true;
             state.dialled |= is_called;
         }
-        let is_room = [b"ConfBridge" as &[u8], b"MeetMe", b"Park", b"Page", b"AgentLogin"]
-            .iter()
-            .any(|room| application.get(..room.len()).is_some_and(|head| is(head, room)));
-        let is_conference = is(application, b"ConfBridge");
+        let (is_room, is_conference) = (is_room(application), is(application, b"ConfBridge"));
         let is_new_server = !channel.linked_id.is_empty();
-        if let Some(snapshot) = &mut self.snapshot {
+        if let Some(snapshot) = self.snapshot.as_mut().filter(|snapshot| snapshot.items.len() < CHANNELS) {
             let data = bounded(data);
             snapshot.items.push(Item { leg, bridge, bridged, data, is_room, is_conference, is_new_server });
         }
     }
 
-    /// The leg of a listed channel, made if it was not followed. None: it has hung up meanwhile.
+    /// The leg of a listed channel, made if it was not followed. None: it has hung up meanwhile, or the table is full: a
+    /// list pushes nobody out.
     fn listed(&mut self, channel: &Channel<'_>, duration_secs: u32, now: Stamp) -> Option<Key> {
+        let heard =
+            self.ids.get(&self.hash.of(channel.unique_id)).and_then(|key| self.legs.get(*key)).map(|leg| leg.heard);
         if let Some(key) = self.known(channel, now) {
-            return Some(key).filter(|key| self.legs.get(*key).is_some_and(|leg| leg.alive));
+            let leg = self.legs.get_mut(key)?;
+            // A list names all alike: where the table is full it must not make the idle ones look busy.
+            leg.heard = heard.unwrap_or(leg.heard);
+            return Some(key).filter(|_| leg.alive);
         }
-        if channel.unique_id.is_empty() || self.ended_ids.contains(&self.hash.of(channel.unique_id)) {
+        if channel.unique_id.is_empty()
+            || self.legs.len() >= CHANNELS
+            || self.ended_ids.contains(&self.hash.of(channel.unique_id))
+        {
             return None;
         }
         let key = self.make_leg(channel, ago(now, duration_secs), now)?;
@@ -120,8 +126,11 @@ impl Tracker {
     fn take_bridge(&mut self, item: &Item, now: Stamp) {
         let Some(leg) = self.legs.get_mut(item.leg).filter(|leg| leg.alive) else { return };
         if item.is_new_server {
-            let bridge = if item.is_room || leg.in_room { 0 } else { item.bridge };
-            leg.in_room |= item.is_room;
+            // Who was parked, or waited as an agent, runs that application while he talks to who came for him.
+            let is_basic = item.bridge != 0 && leg.bridge == item.bridge;
+            let is_room = item.is_room && !is_basic;
+            let bridge = if is_room || leg.in_room { 0 } else { item.bridge };
+            leg.in_room |= is_room;
             if leg.bridge != bridge {
                 self.leave_bridge(item.leg);
                 self.enter_bridge(item.leg, bridge, now);
@@ -270,6 +279,13 @@ impl Tracker {
         }
         self.pbx_restarted(now);
     }
+}
+
+/// Whether a channel that runs this is with strangers. `ParkedCall` is not: it takes one out of the lot.
+fn is_room(application: &[u8]) -> bool {
+    let rooms = [b"ConfBridge" as &[u8], b"MeetMe", b"Page", b"AgentLogin"];
+    let starts = |room: &&[u8]| application.get(..room.len()).is_some_and(|head| is(head, room));
+    is(application, b"Park") || rooms.iter().any(starts)
 }
 
 fn is(word: &[u8], other: &[u8]) -> bool {

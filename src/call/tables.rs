@@ -154,9 +154,11 @@ impl Tracker {
         }
     }
 
-    /// The table is full: the channel unheard of for longest goes, hung up ones first.
+    /// The table is full: the channel unheard of for longest goes, hung up ones first, those that hear somebody last.
     fn evict_leg(&mut self, now: Stamp) {
-        let Some((key, _)) = self.legs.iter().min_by_key(|(_, leg)| (leg.alive, leg.heard)) else { return };
+        let Some((key, _)) = self.legs.iter().min_by_key(|(_, leg)| (leg.alive, leg.is_connected(), leg.heard)) else {
+            return;
+        };
         let Some(call) = self.legs.get(key).map(|leg| leg.call) else { return };
         self.want_resync();
         if let Some(state) = self.calls.get_mut(call) {
