@@ -67,6 +67,56 @@ fn a_lost_hangup_is_found_by_the_next_list() {
 }
 
 #[test]
+fn a_channel_that_the_list_lacks_was_gone_before_it() {
+    let mut stage = Stage::new();
+    stage.ring();
+    stage.answer();
+    stage.wait(5000);
+    // 101's hangup was lost: the client hears music, alone in the bridge.
+    stage.lists(&[(leg(TRUNK, 6), "Dial", 7, "b-1")], true);
+    stage.wait(4000);
+    stage.gone(leg(TRUNK, 6), 16);
+    let record = stage.only_record();
+    assert!(record.gaps.overflow, "events were lost and the record says so");
+    assert_eq!((record.talk_ms, record.talks[0].talk_ms), (5000, 5000));
+}
+
+#[test]
+fn a_call_whose_channels_are_gone_is_closed_within_a_minute() {
+    let mut stage = Stage::new();
+    stage.ring();
+    stage.answer();
+    // Every hangup is lost, and the list is taken when it is wanted.
+    for _ in 0..60 {
+        stage.wait(1000);
+        if std::mem::take(&mut stage.resyncs) > 0 {
+            stage.lists(&[], true);
+        }
+    }
+    stage.only_record();
+}
+
+#[test]
+fn a_list_longer_than_the_table_ends_nobody() {
+    let mut stage = Stage::new();
+    stage.ring();
+    stage.answer();
+    stage.wait(5000);
+    let names: Vec<[String; 3]> = (0..CHANNELS + 100)
+        .map(|n| [format!("PJSIP/{}-{n:08x}", 100 + n % 900), format!("9.{n}"), format!("9.{}", n - n % 200)])
+        .collect();
+    let idle = names.iter().map(|[name, id, linked]| (ch(name, id, linked, 6), "AgentLogin", 9, ""));
+    let talking = [(leg(TRUNK, 6), "Dial", 7, "b-1"), (leg(ONE, 6), "AppDial", 7, "b-1")];
+    let list: Vec<_> = idle.chain(talking).collect();
+    stage.lists(&list, true);
+    stage.wait(SETTLE.as_millis() as u64 + 3000);
+    assert_eq!((stage.records.len(), stage.tracker.channels()), (0, CHANNELS));
+    stage.hang_up();
+    assert_eq!((stage.records.len(), stage.records[0].talk_ms), (1, 10_000));
+    assert!(stage.records[0].gaps.is_exact());
+}
+
+#[test]
 fn a_hangup_that_comes_right_after_the_list_leaves_the_record_exact() {
     let mut stage = Stage::new();
     stage.ring();

@@ -5,7 +5,8 @@ mod stage;
 
 use ringpost::ami::event::{Bridge, Channel, Event, Variable};
 use ringpost::call::record::{Direction, Disposition};
-use stage::{BRIDGE, ONE, Stage, TRUNK, TWO, ch, leg, near};
+use ringpost::clock::Wall;
+use stage::{BRIDGE, ONE, Stage, TRUNK, TWO, ch, leg, near, old};
 
 #[test]
 fn an_ordinary_call() {
@@ -253,4 +254,216 @@ fn a_telephone_without_calls_listed_by_the_old_queue_belongs_to_the_caller_who_w
     stage.gone(trunk, 0);
     let record = stage.only_record();
     assert_eq!((&*record.queue, record.disposition), ("700", Disposition::Missed));
+}
+
+// ---- answer and hangup in one moment --------------------------------------------------------------------------------
+
+#[test]
+fn the_bridge_overtakes_the_news_of_the_answer() {
+    let mut stage = Stage::new();
+    stage.ring();
+    stage.enters(leg(ONE, 5));
+    stage.enters(leg(TRUNK, 4));
+    stage.say(Event::NewState { channel: leg(ONE, 6) });
+    stage.say(Event::NewState { channel: leg(TRUNK, 6) });
+    stage.dial_ends(leg(ONE, 6), b"ANSWER");
+    stage.wait(5000);
+    stage.hang_up();
+    let record = stage.only_record();
+    assert!(near(record.talk_ms, 5.0) && near(record.rang[0].ring_ms, 2.0) && record.gaps.is_exact());
+}
+
+#[test]
+fn the_caller_hangs_up_in_the_moment_of_the_answer() {
+    // The telephone was up, but the two never met.
+    let mut stage = Stage::new();
+    stage.ring();
+    stage.say(Event::NewState { channel: leg(ONE, 6) });
+    stage.dial_ends(leg(ONE, 6), b"ANSWER");
+    stage.gone(leg(TRUNK, 4), 0);
+    stage.gone(leg(ONE, 6), 16);
+    let record = stage.only_record();
+    assert_eq!((record.disposition, record.answered_by), (Disposition::Missed, None));
+    // They met for no time at all: that is an answer.
+    let mut stage = Stage::new();
+    stage.ring();
+    stage.answer();
+    stage.hang_up();
+    let record = stage.only_record();
+    assert_eq!((record.disposition, record.answered_by.as_deref()), (Disposition::Answered, Some("101")));
+    assert_eq!(record.talk_ms, 0);
+}
+
+#[test]
+fn the_losers_of_a_group_say_nothing_about_the_call() {
+    let mut stage = Stage::new();
+    stage.ring();
+    stage.dials(leg(TRUNK, 4), leg(TWO, 0));
+    stage.answer();
+    stage.gone(leg(TWO, 5), 26);
+    stage.dial_ends(leg(TWO, 5), b"CANCEL");
+    stage.wait(1000);
+    stage.hang_up();
+    let record = stage.only_record();
+    assert_eq!((record.disposition, record.cause), (Disposition::Answered, 16));
+}
+
+#[test]
+fn a_queue_ends_a_members_ringing_twice() {
+    let mut stage = Stage::new();
+    stage.ring();
+    stage.dial_ends(leg(ONE, 5), b"NOANSWER");
+    stage.wait(3000);
+    stage.dial_ends(leg(ONE, 5), b"CANCEL");
+    stage.gone(leg(ONE, 5), 0);
+    stage.gone(leg(TRUNK, 4), 0);
+    assert!(near(stage.only_record().rang[0].ring_ms, 2.0));
+}
+
+#[test]
+fn a_member_answers_as_the_caller_leaves_the_queue() {
+    let mut stage = Stage::new();
+    stage.made(leg(TRUNK, 4));
+    stage.say(Event::QueueJoin { queue: b"700", channel: leg(TRUNK, 6) });
+    stage.dials(leg(TRUNK, 6), leg(ONE, 0));
+    stage.wait(2000);
+    stage.say(Event::NewState { channel: leg(ONE, 6) });
+    stage.say(Event::QueueAbandon { queue: b"700", channel: leg(TRUNK, 6) });
+    stage.dial_ends(leg(ONE, 6), b"CANCEL");
+    stage.gone(leg(TRUNK, 6), 0);
+    stage.gone(leg(ONE, 6), 16);
+    let record = stage.only_record();
+    assert_eq!((record.disposition, &*record.queue, record.talk_ms), (Disposition::Missed, "700", 0));
+}
+
+#[test]
+fn sound_before_the_answer_is_no_talk() {
+    // The trunk plays an announcement (progress); the telephone hears it, and nobody has answered.
+    let mut stage = Stage::new();
+    let phone = Channel { exten: b"89161234567", ..ch("PJSIP/101-1", "1.1", "1.1", 4) };
+    let trunk = ch("PJSIP/trunk-2", "1.2", "1.1", 0);
+    stage.made(phone);
+    stage.dials(phone, trunk);
+    stage.say(Event::NewState { channel: Channel { state: Some(5), ..trunk } });
+    stage.wait(20_000);
+    stage.gone(phone, 127);
+    stage.say(Event::DialEnd { caller: Some(phone), dest: Some(trunk), status: b"CANCEL", forward: b"" });
+    stage.gone(trunk, 0);
+    let record = stage.only_record();
+    assert_eq!((record.disposition, record.talk_ms), (Disposition::Cancelled, 0));
+}
+
+#[test]
+fn two_clients_at_one_telephone_are_two_calls() {
+    let mut stage = Stage::new();
+    stage.ring();
+    stage.answer();
+    stage.wait(4000);
+    // The second line of 101 rings while it talks; it holds the first client and answers.
+    let (trunk, second) = (ch("PJSIP/trunk-8", "2.1", "2.1", 4), ch("PJSIP/101-9", "2.2", "2.1", 0));
+    let other = Bridge { id: b"b-2", ..BRIDGE };
+    stage.made(Channel { caller_num: b"79030000000", ..trunk });
+    stage.dials(trunk, second);
+    stage.wait(2000);
+    for channel in [second, trunk] {
+        stage.say(Event::BridgeEnter { bridge: other, channel, swap: b"" });
+    }
+    stage.wait(3000);
+    stage.gone(trunk, 16);
+    stage.gone(second, 16);
+    stage.wait(1000);
+    stage.hang_up();
+    let told: Vec<(&str, u32)> = stage.records.iter().map(|record| (&*record.client, record.talk_ms)).collect();
+    assert_eq!(told, [("79030000000", 3000), ("79161234567", 10_000)]);
+    assert!(stage.records.iter().all(|record| record.talked_last.as_deref() == Some("101")));
+}
+
+// ---- time -----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_call_lives_as_long_as_the_list_has_it() {
+    for (hours, talk_ms) in [(13, 13 * 3_600_000), (30, 30 * 3_600_000), (60 * 24, u32::MAX)] {
+        let mut stage = Stage::new();
+        stage.ring();
+        stage.answer();
+        for _ in 0..hours {
+            stage.wait(3_600_000);
+            stage.lists(&[(leg(TRUNK, 6), "Dial", 9, "b-1"), (leg(ONE, 6), "AppDial", 9, "b-1")], true);
+        }
+        assert!(stage.records.is_empty(), "ended after {hours} hours at most");
+        stage.hang_up();
+        let record = stage.only_record();
+        // Fifty days are more milliseconds than a record can count.
+        assert_eq!((record.talk_ms, record.talks[0].talk_ms, record.gaps.is_exact()), (talk_ms, talk_ms, true));
+    }
+}
+
+#[test]
+fn the_clock_is_set_in_mid_call() {
+    for years in [-30, 30] {
+        let mut stage = Stage::new();
+        stage.ring();
+        let before = stage.now.wall;
+        stage.answer();
+        stage.wait(2000);
+        stage.now.wall = Wall::from_millis(before.as_millis() + years * 31_557_600_000);
+        stage.wait(3000);
+        stage.hang_up();
+        let record = stage.only_record();
+        assert!(near(record.talk_ms, 5.0), "{}", record.talk_ms);
+        assert_eq!(record.ended.mono.millis_since(record.started.mono), 7000);
+    }
+}
+
+#[test]
+fn a_pbx_without_a_clock_gives_its_ids_again_after_a_restart() {
+    let mut stage = Stage::new();
+    for _ in 0..2 {
+        stage.ring();
+        stage.answer();
+        stage.wait(3000);
+        stage.tracker.link_lost(stage.now);
+        stage.tracker.pbx_restarted(stage.now);
+        stage.drain();
+    }
+    let ids: Vec<&str> = stage.records.iter().map(|record| &*record.id).collect();
+    assert_eq!((ids.len(), ids[0] == ids[1]), (2, false), "{ids:?}");
+    assert!(stage.records.iter().all(|record| near(record.talk_ms, 3.0)));
+}
+
+// ---- old servers ----------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_storm_of_unlinks_and_links_is_one_talk_and_no_news() {
+    let mut stage = Stage::new();
+    let (trunk, phone) = (old(TRUNK, 4), old(ONE, 0));
+    stage.made(trunk);
+    stage.dials(trunk, phone);
+    stage.say(Event::Link { one: trunk, two: phone });
+    let hints = stage.hints.len();
+    for _ in 0..100 {
+        stage.say(Event::Unlink { one: trunk, two: phone });
+        stage.say(Event::Link { one: trunk, two: phone });
+        stage.wait(50);
+    }
+    assert_eq!(stage.hints.len(), hints, "cards are not bothered");
+    stage.gone(phone, 16);
+    stage.say(Event::DialEnd { caller: Some(trunk), dest: None, status: b"ANSWER", forward: b"" });
+    stage.gone(trunk, 16);
+    let record = stage.only_record();
+    assert!(near(record.talk_ms, 5.0) && record.transfers.is_empty() && record.gaps.is_exact());
+}
+
+#[test]
+fn the_end_of_an_old_dial_comes_after_everybody_is_gone() {
+    let mut stage = Stage::new();
+    let (trunk, phone) = (old(TRUNK, 4), old(ONE, 0));
+    stage.made(trunk);
+    stage.dials(trunk, phone);
+    stage.wait(2000);
+    stage.gone(phone, 0);
+    stage.say(Event::VarSet { channel: trunk, variable: Variable::DialStatus, value: b"CANCEL" });
+    stage.gone(trunk, 0);
+    stage.say(Event::DialEnd { caller: Some(trunk), dest: None, status: b"CANCEL", forward: b"" });
+    assert_eq!(stage.only_record().disposition, Disposition::Cancelled);
 }

@@ -45,6 +45,11 @@ pub fn leg(of: (&'static str, &'static str, &'static str), state: u8) -> Channel
     ch(of.0, of.1, of.2, state)
 }
 
+/// The same channel on an old server, which has no LinkedIds.
+pub fn old(of: (&'static str, &'static str, &'static str), state: u8) -> Channel<'static> {
+    Channel { linked_id: b"", ..leg(of, state) }
+}
+
 impl Stage {
     pub fn new() -> Self {
         let config = Self::config();
