@@ -278,6 +278,9 @@ impl Tracker {
 
     fn dial(&mut self, caller: Option<&Channel<'_>>, dest: &Channel<'_>, dial_string: &[u8], now: Stamp) {
         let caller_key = caller.and_then(|channel| self.followed_late(channel, now));
+        if let (Some(caller), Some(channel)) = (caller_key, caller) {
+            self.note_number(caller, channel.caller_num, now);
+        }
         let Some(key) = self.followed_late(dest, now) else { return };
         if let Some(caller) = caller_key {
             self.tie(caller, key, now);
