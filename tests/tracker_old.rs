@@ -8,8 +8,11 @@
 mod corpus;
 #[path = "corpus/oracle.rs"]
 mod oracle;
+#[path = "corpus/words.rs"]
+mod words;
 
 use oracle::{check, packets, play_packets, rows, scenarios};
+use words::{Headers, headers, only, respell, value, without, written};
 
 /// An old server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,37 +43,6 @@ const UNTOLD_BY_1_4: &[&str] = &[
     "disposition is \"Missed\", should be \"Voicemail\"",
 ];
 
-type Headers = Vec<(String, String)>;
-
-fn headers(packet: &[u8]) -> Headers {
-    let text = String::from_utf8_lossy(packet).into_owned();
-    let split = |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
-    text.lines().filter_map(split).collect()
-}
-
-fn value(headers: &Headers, name: &str) -> String {
-    headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
-}
-
-fn without(headers: &mut Headers, gone: &[&str]) {
-    headers.retain(|(name, _)| !gone.contains(&name.as_str()));
-}
-
-/// Only these headers, in this order; `new=old` renames one.
-fn only(headers: &Headers, kept: &str) -> Headers {
-    let mut out = vec![headers[0].clone(), ("Privilege".to_owned(), value(headers, "Privilege"))];
-    for word in kept.split_whitespace() {
-        let (new, old) = word.split_once('=').unwrap_or((word, word));
-        out.push((new.to_owned(), value(headers, old)));
-    }
-    out
-}
-
-fn written(headers: &Headers) -> Vec<u8> {
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    (lines + "\r\n").into_bytes()
-}
-
 /// This packet in the words of an old server; none: it has no such event.
 fn aged(packet: &[u8], age: Age) -> Option<Vec<u8>> {
     let mut headers = headers(packet);
@@ -97,14 +69,6 @@ fn aged(packet: &[u8], age: Age) -> Option<Vec<u8>> {
         headers = in_1_4(&event, headers)?;
     }
     Some(written(&headers))
-}
-
-fn respell(headers: &mut Headers, spellings: &[(&str, &str)]) {
-    for (name, _) in headers {
-        if let Some((_, new)) = spellings.iter().find(|(old, _)| old == name) {
-            *name = (*new).to_owned();
-        }
-    }
 }
 
 fn in_1_4(event: &str, mut headers: Headers) -> Option<Headers> {
