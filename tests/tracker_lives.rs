@@ -1,6 +1,6 @@
 //! Any mixture of well-formed calls, of either generation of servers, gives exactly the records that it should.
 //!
-//! `RINGPOST_ROUNDS=2000` is the deep tier; `RINGPOST_SEED=17` plays one seed again and prints what the PBX said.
+//! `RINGPOST_ROUNDS=4000` is the deep tier, ten times of each test's rounds; `RINGPOST_SEED=17` plays one seed again and prints what the PBX said.
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
 
 mod lives;
@@ -14,11 +14,15 @@ use ringpost::call::record::{CallRecord, Gaps};
 use ringpost::limits::CHANNELS;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// Days that the plainest test plays; the others take more time for each.
+const ROUNDS: u64 = 400;
+
 /// Plays days of both generations by `play`, which gives what is told wrong.
 fn rounds(default: u64, play: impl Fn(&Day, &mut Rng) -> Vec<String>) {
     let word = |name: &str| std::env::var(name).ok().and_then(|word| word.parse::<u64>().ok());
     let one = word("RINGPOST_SEED");
-    let seeds = one.map_or(0..word("RINGPOST_ROUNDS").unwrap_or(default), |seed| seed..seed + 1);
+    let count = word("RINGPOST_ROUNDS").map_or(default, |rounds| default * rounds.div_ceil(ROUNDS));
+    let seeds = one.map_or(0..count, |seed| seed..seed + 1);
     for seed in seeds {
         for style in [Style::New, Style::Old] {
             let mut random = Rng::with_seed(seed);
@@ -84,7 +88,7 @@ fn none_beside(day: &Day, desk: &Desk) -> Vec<String> {
 
 #[test]
 fn each_call_is_told_once_and_right() {
-    rounds(400, |day, _| {
+    rounds(ROUNDS, |day, _| {
         let mut desk = Desk::new();
         for (_, said) in &day.said {
             desk.wait_until(said.at);
@@ -111,10 +115,28 @@ fn each_call_is_told_right_with_every_event_doubled() {
     });
 }
 
+#[test]
+fn a_list_at_any_moment_changes_nothing() {
+    rounds(120, |day, random| {
+        let mut desk = Desk::new();
+        for (_, said) in &day.said {
+            desk.wait_until(said.at);
+            desk.board.hear(&said.event, said.at);
+            desk.hear(&said.event);
+            if random.u8(..4) == 0 {
+                desk.list();
+                desk.drain();
+            }
+        }
+        desk.close();
+        [check(&day.lives, &desk, true), none_beside(day, &desk)].concat()
+    });
+}
+
 /// The agent is killed and started anew at some moments; nothing is lost by that.
 #[test]
 fn each_call_is_told_right_through_restarts_of_the_agent() {
-    rounds(80, |day, random| {
+    rounds(60, |day, random| {
         let mut desk = Desk::new();
         for (_, said) in &day.said {
             desk.wait_until(said.at);
@@ -136,7 +158,7 @@ fn each_call_is_told_right_through_restarts_of_the_agent() {
 /// are unheard of for longest go, not the calls.
 #[test]
 fn calls_are_told_right_beside_a_full_table() {
-    rounds(3, |day, _| {
+    rounds(2, |day, _| {
         let mut desk = Desk::new();
         idle_channels(&mut desk, CHANNELS + 500);
         for (_, said) in &day.said {

@@ -6,7 +6,7 @@ use ringpost::ami::event::{Channel, Event};
 use ringpost::call::record::{Direction, Disposition};
 
 pub const NEW: [fn(Script<'_>) -> Life; 7] = [blind, attended, picked_up, parked, conference, clicked, optimised];
-pub const OLD: [fn(Script<'_>) -> Life; 4] = [blind, swapped, swapped_pickup, clicked];
+pub const OLD: [fn(Script<'_>) -> Life; 5] = [blind, swapped, swapped_pickup, swapped_parking, clicked];
 
 /// The client is given to another telephone, which answers, or does not and the first one gets him back.
 fn blind(mut script: Script<'_>) -> Life {
@@ -183,6 +183,35 @@ fn parked(mut script: Script<'_>) -> Life {
     script.wait(0, 9000);
     end(&mut script, trunk, back, first);
     script.tells("parked too long", Direction::Inbound, client, "", Disposition::Missed)
+}
+
+/// The same on old servers: the client goes on in a channel made for the lot, and so does the one who parked him.
+fn swapped_parking(mut script: Script<'_>) -> Life {
+    let (client, [first, second]) = (client(&mut script), phones(script.random));
+    let (trunk, phone) = talking(&mut script, client, first);
+    let (parked, parker) = (script.helper("Parking", trunk), script.helper("SIPPeer", phone));
+    script.hush(first);
+    script.masquerade(trunk, parked);
+    script.part(trunk, phone);
+    script.masquerade(phone, parker);
+    script.hang_up(phone, 16);
+    script.say(Event::Parked { parkee: script.ch(parked), space: b"801" });
+    script.dial_over(trunk, "ANSWER");
+    script.hang_up(trunk, 16);
+    script.hang_up(parker, 16);
+    script.wait(0, 12_000);
+    let taking = script.calls(second, "801");
+    let (parkee, retriever) = (script.ch(parked), Channel::default());
+    script.say(Event::Unparked { parkee, retriever, timed_out: false });
+    script.state(taking, 6);
+    script.connect(taking, parked);
+    script.talk(second);
+    script.wait(0, 20_000);
+    script.hush(second);
+    script.part(taking, parked);
+    script.hang_up(parked, 16);
+    script.hang_up(taking, 16);
+    script.tells("parked by a swap", Direction::Inbound, client, "", Disposition::Missed)
 }
 
 /// A client in a conference talks to nobody that is a call's other party.

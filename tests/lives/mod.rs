@@ -238,6 +238,12 @@ impl<'a> Script<'a> {
         self.make(Chan { number: extension, ..chan })
     }
 
+    /// A channel that an old server makes to have one to swap with.
+    pub fn helper(&mut self, kind: &str, of: usize) -> usize {
+        let chan = self.fresh("", Some(of));
+        self.make(Chan { name: text(format!("{kind}/{}", self.chans[of].name)), ..chan })
+    }
+
     /// A telephone calls.
     pub fn calls(&mut self, extension: &'static str, exten: &'static str) -> usize {
         let chan = self.fresh(extension, None);
@@ -417,5 +423,6 @@ impl<'a> Script<'a> {
             self.chans[n].name = name;
         }
         self.chans[original].number = self.chans[clone].number;
+        (self.chans[original].state, self.chans[clone].state) = (self.chans[clone].state, self.chans[original].state);
     }
 }

@@ -27,10 +27,6 @@ impl Switchboard {
         }
     }
 
-    pub fn has(&self, unique_id: &[u8]) -> bool {
-        self.0.iter().any(|line| line.channel.unique_id == unique_id)
-    }
-
     /// The PBX says this.
     pub fn hear(&mut self, event: &Event<'static>, at: u64) {
         match *event {
@@ -43,6 +39,7 @@ impl Switchboard {
                 }
             }
             Event::Hangup { channel, .. } => self.0.retain(|line| line.channel.unique_id != channel.unique_id),
+            Event::Masquerade { clone, original } => self.swap_states(clone, original),
             Event::Rename { channel, new_name } => {
                 if let Some(line) = self.line(&channel) {
                     line.channel.name = new_name;
@@ -78,6 +75,19 @@ impl Switchboard {
             b"base" => line.application = "ConfBridge",
             b"parking" => line.application = "Park",
             _ => {}
+        }
+    }
+
+    /// A swap gives each channel the other's state.
+    fn swap_states(&mut self, clone: &[u8], original: &[u8]) {
+        let state = |name: &[u8]| self.0.iter().find(|line| line.channel.name == name).map(|line| line.channel.state);
+        let (Some(one), Some(two)) = (state(clone), state(original)) else { return };
+        for line in &mut self.0 {
+            if line.channel.name == clone {
+                line.channel.state = two;
+            } else if line.channel.name == original {
+                line.channel.state = one;
+            }
         }
     }
 
