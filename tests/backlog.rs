@@ -150,6 +150,8 @@ fn more_calls_than_one_window_are_listed_in_order() {
     agent.wait_status("the internal call", SOON, |report| report["journal"]["calls"] == 3);
     pbx.play(&transcript("inbound-answered"), 20.0);
     portal.wait_for(SOON, had(2)).expect("a call whose recording is not there yet");
+    // The portal has it a moment before the agent has its answer.
+    agent.wait_status("two delivered calls", SOON, |report| report["crm"][0]["counters"]["delivered"] == 2);
     portal.go_down();
     play_missed(&pbx, &mut agent, 4..154);
 

@@ -40,7 +40,7 @@ fn replay_tells_each_call_of_a_trace_in_a_line() {
     for (scenario, wanted) in [
         ("inbound-answered", "from 79161234567  line 74951110001  101 talked 5 s  status 200"),
         ("inbound-busy", "from 79161234567  line 74951110004  busy  status 304"),
-        ("internal-call", "inside to 102  line   102 talked 3 s  status 200"),
+        ("internal-call", "inside to 102  line   102 talked 3 s  not posted"),
     ] {
         let (code, said, _) = ringpost(&["replay", &trace(scenario)]);
         let lines: Vec<&str> = said.lines().collect();

@@ -39,7 +39,7 @@ pub(super) fn replay(invocation: &Invocation, transcript: &Path, as_json: bool) 
                 json::line(&call, status, None, now) + "\n"
             } else {
                 let status =
-                    status.map_or_else(|| String::from("not told to the CRM"), |code| format!("status {code}"));
+                    status.map_or_else(|| String::from("not posted"), |code| format!("status {code}"));
                 format!("{}  {status}\n", told(&call, now))
             });
         }
