@@ -38,8 +38,7 @@ pub(super) fn replay(invocation: &Invocation, transcript: &Path, as_json: bool) 
             exit = print(&if as_json {
                 json::line(&call, status, None, now) + "\n"
             } else {
-                let status =
-                    status.map_or_else(|| String::from("not posted"), |code| format!("status {code}"));
+                let status = status.map_or_else(|| String::from("not posted"), |code| format!("status {code}"));
                 format!("{}  {status}\n", told(&call, now))
             });
         }

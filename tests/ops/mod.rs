@@ -205,8 +205,11 @@ fn channel<'a>(bytes: &mut Bytes<'_>, ids: &'a [Vec<u8>]) -> Channel<'a> {
 fn event<'a>(kind: u8, bytes: &mut Bytes<'_>, ids: &'a [Vec<u8>]) -> Event<'a> {
     let one = channel(bytes, ids);
     let kinds: [&[u8]; 4] = [b"basic", b"base", b"", b"parking"];
-    let bridge =
-        |bytes: &mut Bytes<'_>| Bridge { id: bytes.one_of(&TEXTS), kind: bytes.one_of(&kinds), ..Bridge::default() };
+    let bridge = |bytes: &mut Bytes<'_>| {
+        let (id, kind) = (bytes.one_of(&TEXTS), bytes.one_of(&kinds));
+        let creator: &[u8] = if kind == b"base" { b"ConfBridge" } else { b"" };
+        Bridge { id, kind, creator, ..Bridge::default() }
+    };
     match kind {
         0..=7 => Event::NewChannel { channel: one },
         8..=10 => Event::NewState { channel: one },
@@ -288,6 +291,7 @@ fn feature<'a>(kind: u8, bytes: &mut Bytes<'_>, one: Channel<'a>, ids: &'a [Vec<
                 Variable::VmStatus,
                 Variable::Did,
                 Variable::RingpostCall,
+                Variable::NoDest,
             ]),
             value: bytes.one_of(&STATUSES),
         },
