@@ -59,7 +59,12 @@ impl Stream {
 }
 
 fn config() -> TrackerConfig {
-    TrackerConfig { pbx_name: "office".into(), contexts: Contexts::default(), profile: profile::AUTO }
+    TrackerConfig {
+        pbx_name: "office".into(),
+        contexts: Contexts::default(),
+        profile: profile::AUTO,
+        numbers: Default::default(),
+    }
 }
 
 fn at(millis: u64) -> Stamp {

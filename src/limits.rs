@@ -262,6 +262,14 @@ pub const JOURNAL_KIB_MIN: u32 = 64;
 pub const JOURNAL_KIB_MAX: u32 = 16 * 1024;
 /// Longest wait for a recording, in hours. A longer one is refused.
 pub const GIVE_UP_HOURS_MAX: u32 = 720;
+/// A pattern of numbers, or a name in a list of numbers, in bytes: twice the longest number. A longer one is refused.
+pub const NUMBER_PATTERN_BYTES: usize = 64;
+/// Digits of a prefix or of an area. A longer one is refused.
+pub const NUMBER_PREFIX_DIGITS: usize = 6;
+/// Rewrite rules, tried one after the other for each hint of a call. More are refused.
+pub const NUMBER_REWRITES: usize = 64;
+/// Entries in each list of numbers or lines, tried one after the other for each hint of a call. More are refused.
+pub const NUMBER_LIST: usize = 512;
 /// CRMs posted to at once: each has three lanes of its own. More are refused.
 pub const CRMS: usize = 4;
 /// Extensions in one CRM's table of users. More are refused.

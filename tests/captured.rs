@@ -37,7 +37,12 @@ fn undated(line: &str) -> Value {
 fn replayed(transcript: &Path) -> Vec<Value> {
     let bytes = std::fs::read(transcript).expect("a transcript beside its records");
     let timing = Timing::parse(&std::fs::read_to_string(transcript.with_extension("timing.tsv")).unwrap_or_default());
-    let config = TrackerConfig { pbx_name: "pbx".into(), contexts: Contexts::default(), profile: profile::AUTO };
+    let config = TrackerConfig {
+        pbx_name: "pbx".into(),
+        contexts: Contexts::default(),
+        profile: profile::AUTO,
+        numbers: Default::default(),
+    };
     let mut calls = Vec::new();
     replay(config, &bytes, &timing, Stamp::default(), |output, now| {
         if let Output::Finished(call) = output {

@@ -108,6 +108,7 @@ fn entry(id: &str) -> Entry {
         started: now(),
         ended: now(),
         gaps: Gaps::default(),
+        withheld: None,
     };
     Entry { call: call.into(), addressees: [Addressee { crm: Crm(0), ticket, recordings: false }].into_iter().collect() }
 }

@@ -207,10 +207,10 @@ impl Tracker {
     }
 }
 
-/// The number as it goes into the record: empty when hidden.
+/// The client's number: empty when hidden.
 fn shown(number: &Number) -> Number {
     let bare = number::without_parameters(number.as_bytes());
-    if number::is_hidden(bare) { Number::new() } else { bounded(bare) }
+    if number::is_hidden(bare) { Number::new() } else { number.clone() }
 }
 
 /// The outside number of an outbound call: what was dialled first, if that agrees with what the trunk is given (then
@@ -223,14 +223,14 @@ fn dialled_number(first: &[u8], exten: &[u8], dial_string: &[u8], told: &Number)
             return bounded(number::without_parameters(given));
         }
         if given.is_empty() || number::is_same(candidate, given) || ends_alike(candidate, given) {
-            return bounded(number::without_parameters(candidate));
+            return bounded(candidate);
         }
     }
     if !given.is_empty() {
-        return bounded(number::without_parameters(given));
+        return bounded(given);
     }
     let told = Some(told.as_bytes()).filter(|told| number::is_dialled(told)).unwrap_or_default();
-    bounded(number::without_parameters(told))
+    bounded(told)
 }
 
 /// Whether `dialled` is `given` behind the digit with which an office dials outside: a 9, or a 0 before a number that itself

@@ -440,10 +440,9 @@ impl Tracker {
 
     /// The client's channel of the one call with this number that waits in a queue; none if there are two.
     fn only_waiting(&self, number: &[u8]) -> Option<Key> {
-        let mut waiting = self
-            .calls
-            .iter()
-            .filter(|(_, call)| call.in_queue && call.ended.is_none() && call.client.as_bytes() == number);
+        let mut waiting = self.calls.iter().filter(|(_, call)| {
+            call.in_queue && call.ended.is_none() && number::without_parameters(call.client.as_bytes()) == number
+        });
         let (Some((_, call)), None) = (waiting.next(), waiting.next()) else { return None };
         call.client_leg
     }

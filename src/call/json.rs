@@ -31,6 +31,7 @@ struct Line<'a> {
     ended: Option<String>,
     exact: bool,
     gaps: super::record::Gaps,
+    withheld: Option<super::record::Withheld>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deliveries: Option<&'a [Delivery]>,
 }
@@ -93,6 +94,7 @@ pub fn line(record: &CallRecord, status: Option<&str>, deliveries: Option<&[Deli
         ended: date(record.ended),
         exact: record.gaps.is_exact(),
         gaps: record.gaps,
+        withheld: record.withheld,
         deliveries,
     };
     serde_json::to_string(&line).unwrap_or_default()

@@ -3,7 +3,7 @@
 //! A hint is the whole present state and not a change, so that any number of hints for one call can be dropped as long
 //! as the last one arrives. Worth something only now; never written to flash. Serialised for the mirror on tmpfs only.
 
-use super::record::{CallId, Direction, Extension, Line, Number};
+use super::record::{CallId, Direction, Extension, Line, Number, Withheld};
 use crate::clock::Stamp;
 use crate::limits::RANG_PER_CALL;
 use heapless::Vec;
@@ -28,4 +28,14 @@ pub struct LiveCall {
     pub talking: Option<Extension>,
     /// First channel made.
     pub started: Stamp,
+    /// Why no CRM gets it, as far as is known now.
+    #[serde(default)]
+    pub withheld: Option<Withheld>,
+}
+
+impl LiveCall {
+    /// Whether it is for CRMs: see [`CallRecord::is_posted`](super::record::CallRecord::is_posted).
+    pub fn is_posted(&self) -> bool {
+        self.direction != Direction::Internal && self.withheld.is_none()
+    }
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub type CallId = Text<CALL_ID_BYTES>;
 /// An internal number.
 pub type Extension = Text<EXTENSION_BYTES>;
-/// A telephone number as the PBX told it; empty when hidden.
+/// A telephone number as the PBX told it, in records and hints as the rules for numbers made it; empty when hidden.
 pub type Number = Text<NUMBER_BYTES>;
 /// The dialled outside number of an inbound call (DID), or the line an outbound call left by.
 pub type Line = Text<LINE_BYTES>;
@@ -34,6 +34,29 @@ pub enum Direction {
     Outbound,
     /// Between extensions.
     Internal,
+}
+
+/// Why a call with the outside is followed and kept, but posted to no CRM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Withheld {
+    /// The other end is the office's own number.
+    Own,
+    /// The configuration keeps calls of this client out.
+    Client,
+    /// The configuration keeps calls on this line out.
+    Line,
+}
+
+impl Withheld {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Own => "a number of the office's own",
+            Self::Client => "left out by the lists of clients",
+            Self::Line => "left out by the lists of lines",
+        }
+    }
 }
 
 /// How it ended, in plain words.
@@ -178,4 +201,14 @@ pub struct CallRecord {
     pub ended: Stamp,
     /// What was not seen.
     pub gaps: Gaps,
+    /// Why no CRM gets it, as the rules for numbers judged it when it ended; none: they let it pass.
+    #[serde(default)]
+    pub withheld: Option<Withheld>,
+}
+
+impl CallRecord {
+    /// Whether it is for CRMs: calls between extensions and withheld ones are not.
+    pub fn is_posted(&self) -> bool {
+        self.direction != Direction::Internal && self.withheld.is_none()
+    }
 }

@@ -47,7 +47,7 @@ pub struct Call {
     pub root: Option<Key>,
     /// The client's channel.
     pub client_leg: Option<Key>,
-    /// The outside number.
+    /// The outside number as the PBX tells it, SIP parameters included.
     pub client: Number,
     /// The client's number is settled, hidden perhaps.
     pub client_known: bool,
@@ -353,7 +353,7 @@ impl Call {
         self.answered_by = self.answered_by.take().or_else(|| other.answered_by.clone());
     }
 
-    /// The record of this call, which was over at `ended`.
+    /// The record of this call, which was over at `ended`, with the client's number as the PBX tells it.
     pub fn record(&self, id: CallId, ended: Stamp) -> CallRecord {
         let length = ended.mono.millis_since(self.started.mono);
         let talk_ms = self.talk_ms.min(length);
@@ -388,6 +388,7 @@ impl Call {
             started: self.started,
             ended,
             gaps: self.gaps,
+            withheld: None,
         }
     }
 

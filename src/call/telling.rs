@@ -1,15 +1,19 @@
 //! What the tracker tells: hints of calls in progress, records of finished ones, and the identities they bear.
 //!
+//! Both are told through the rules for numbers, here and nowhere else, so that card and call never differ; the tracker itself
+//! goes by what the PBX says.
+//!
 //! An output waits as a key and is built when it is polled, so that what waits is small, never more than the calls at
 //! once, and always the present state.
 
 use super::classify::Party;
 use super::live::LiveCall;
-use super::record::{CallId, Direction};
+use super::record::{CallId, CallRecord, Direction};
 use super::slab::Key;
 use super::tables::remember;
 use super::tracker::{Output, Tracker};
 use crate::limits::CALL_ID_BYTES;
+use crate::number::rules::Outside;
 use crate::text::bounded;
 use std::hash::{Hash, Hasher};
 
@@ -90,15 +94,18 @@ impl Tracker {
         if ringing.is_empty() && talking.is_none() && direction != Direction::Outbound && !call.announced {
             return None;
         }
+        let outside = Outside { direction, client: &call.client, line: &call.line, trunk: &call.trunk };
+        let (client, withheld) = self.numbers.judge(outside);
         Some(LiveCall {
             id: CallId::new(),
             direction,
-            client: call.client.clone(),
+            client,
             line: call.line.clone(),
             caller: call.caller.clone(),
             ringing,
             talking,
             started: call.started,
+            withheld,
         })
     }
 
@@ -138,7 +145,10 @@ impl Tracker {
         let call = self.calls.remove(key)?;
         let ended = call.ended.filter(|ended| ended.mono >= call.started.mono).unwrap_or(call.started);
         self.generation += 1;
-        Some(Output::Finished(Box::new(call.record(id, ended))))
+        let mut record = call.record(id, ended);
+        let CallRecord { direction, client, line, trunk, .. } = &record;
+        (record.client, record.withheld) = self.numbers.judge(Outside { direction: *direction, client, line, trunk });
+        Some(Output::Finished(Box::new(record)))
     }
 
     /// A call that had ended before the process did, and may not have been handed out.
@@ -151,6 +161,6 @@ impl Tracker {
 fn digest(live: &LiveCall) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     (live.direction as u8).hash(&mut hasher);
-    (&live.client, &live.line, &live.caller, live.ringing.as_slice(), &live.talking).hash(&mut hasher);
+    (&live.client, &live.line, &live.caller, live.ringing.as_slice(), &live.talking, live.withheld).hash(&mut hasher);
     hasher.finish()
 }

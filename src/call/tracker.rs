@@ -23,6 +23,7 @@ use super::telling::Pending;
 use crate::ami::event::{Event, Purpose};
 use crate::clock::{Monotonic, Stamp};
 use crate::limits::{CALL_SILENCE, ENDED_IDS, RESYNC_EVERY, SETTLE};
+use crate::number::rules::Rules;
 use crate::profile::Profile;
 use std::collections::VecDeque;
 
@@ -35,6 +36,8 @@ pub struct TrackerConfig {
     pub contexts: Contexts,
     /// What is known of this family of PBX.
     pub profile: &'static Profile,
+    /// What becomes of the clients' numbers when they are told.
+    pub numbers: Rules,
 }
 
 /// What comes out of the tracker.
@@ -70,6 +73,7 @@ pub(super) struct BridgeOfCall {
 pub struct Tracker {
     pub(super) pbx_name: String,
     pub(super) classifier: Classifier,
+    pub(super) numbers: Rules,
     pub(super) hash: IdHash,
     pub(super) legs: Slab<Leg>,
     pub(super) calls: Slab<Call>,
@@ -104,6 +108,7 @@ impl Tracker {
         Self {
             pbx_name: config.pbx_name,
             classifier: Classifier::new(config.contexts, config.profile),
+            numbers: config.numbers,
             hash,
             legs: Slab::default(),
             calls: Slab::default(),

@@ -89,7 +89,11 @@ fn line(item: &HistoryItem, crms: &[config::Crm], as_json: bool) -> String {
         let status = crms.first().filter(|_| bitrix24::wants(call)).map(|_| bitrix24::status_code(call));
         return json::line(call, status, Some(&deliveries), now) + "\n";
     }
-    format!("{}  {}\n", told(call, now), outcome(&deliveries))
+    let outcome = match call.withheld {
+        Some(why) => format!("not posted: {}", why.words()),
+        None => outcome(&deliveries),
+    };
+    format!("{}  {outcome}\n", told(call, now))
 }
 
 /// A call for people, in one line.
@@ -182,6 +186,7 @@ mod tests {
             started: clock::now(),
             ended: clock::now(),
             gaps: Gaps::default(),
+            withheld: None,
         }
     }
 

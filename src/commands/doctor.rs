@@ -93,8 +93,12 @@ fn clock_check() -> Check {
 /// Logs in as the daemon would, and says what it would know.
 fn pbx_checks(config: &Config) -> Vec<Check> {
     let pbx = &config.pbx;
-    let tracker =
-        TrackerConfig { pbx_name: pbx.name.to_string(), contexts: pbx.contexts.clone(), profile: pbx.profile };
+    let tracker = TrackerConfig {
+        pbx_name: pbx.name.to_string(),
+        contexts: pbx.contexts.clone(),
+        profile: pbx.profile,
+        numbers: Default::default(),
+    };
     let mut tracker = Tracker::new(tracker);
     let mut learned = Learned::new(pbx);
     let (mut lacks, mut live) = (Vec::new(), false);

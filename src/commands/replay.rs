@@ -49,10 +49,15 @@ pub(super) fn replay(invocation: &Invocation, transcript: &Path, as_json: bool) 
 fn tracker_config(file: &Path, named: bool) -> Result<TrackerConfig, Exit> {
     if !named && !file.exists() {
         let (contexts, profile) = (Contexts::default(), profile::AUTO);
-        return Ok(TrackerConfig { pbx_name: String::from("pbx"), contexts, profile });
+        return Ok(TrackerConfig { pbx_name: String::from("pbx"), contexts, profile, numbers: Default::default() });
     }
     let pbx = configured(file)?.pbx;
-    Ok(TrackerConfig { pbx_name: pbx.name.to_string(), contexts: pbx.contexts, profile: pbx.profile })
+    Ok(TrackerConfig {
+        pbx_name: pbx.name.to_string(),
+        contexts: pbx.contexts,
+        profile: pbx.profile,
+        numbers: Default::default(),
+    })
 }
 
 /// The transcript, and the date that its calls are given: that of the file, for AMI itself tells none.

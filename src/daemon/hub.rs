@@ -9,7 +9,7 @@
 
 use super::desks::{JournalDesk, LaneDesk, MirrorDesk};
 use super::image::{CardImage, FinishedImage, Image, SavedImage};
-use crate::call::record::{CallId, CallRecord, Direction};
+use crate::call::record::{CallId, CallRecord};
 use crate::call::tracker::{Output, Tracker, TrackerConfig};
 use crate::clock::{Monotonic, Stamp};
 use crate::crm::{Port, Ticket};
@@ -182,7 +182,12 @@ impl Hub {
     pub fn drain(&mut self, now: Stamp) {
         while let Some(output) = self.tracker.poll_output() {
             match output {
-                Output::Live(call) if call.direction == Direction::Internal => {}
+                // The lists may know a call only by a number or a line that came after its card.
+                Output::Live(call) if !call.is_posted() => {
+                    for seat in &mut self.seats {
+                        seat.schedule.dropped(&call.id, now.mono);
+                    }
+                }
                 Output::Live(call) => {
                     for seat in &mut self.seats {
                         self.mirrored.dirty |= seat.schedule.live((*call).clone(), now.mono);
@@ -651,7 +656,12 @@ impl core::fmt::Display for Told<'_> {
         let CallRecord { id, direction, client, line, disposition, talk_ms, .. } = self.0;
         let who = self.0.talked_last.as_ref().map_or("nobody", |extension| extension.as_str());
         let client = if client.is_empty() { "hidden" } else { client.as_str() };
-        write!(f, "call {id}: {direction:?} {client} line {line}, {disposition:?}, {who} talked, {} s", talk_ms / 1000)
+        write!(
+            f,
+            "call {id}: {direction:?} {client} line {line}, {disposition:?}, {who} talked, {} s",
+            talk_ms / 1000
+        )?;
+        self.0.withheld.map_or(Ok(()), |why| write!(f, ", not posted: {}", why.words()))
     }
 }
 

@@ -9,7 +9,9 @@
 
 use super::wire::{Fields, Reader, field, put_varint, put_zigzag, text_field};
 use crate::boot::BootId;
-use crate::call::record::{CallId, CallRecord, DialStatus, Direction, Disposition, Gaps, Rang, Talk, Transfer};
+use crate::call::record::{
+    CallId, CallRecord, DialStatus, Direction, Disposition, Gaps, Rang, Talk, Transfer, Withheld,
+};
 use crate::clock::{Monotonic, Stamp, Wall};
 use crate::crm::Ticket;
 use crate::limits::{CALL_ID_BYTES, JOURNAL_CRMS, JOURNAL_REASON_BYTES};
@@ -207,6 +209,7 @@ mod tag {
     pub const DELIVERY: u8 = 18;
     pub const BOOT: u8 = 19;
     pub const REPEAT: u8 = 20;
+    pub const WITHHELD: u8 = 21;
 }
 
 /// The identity under which the CRMs get a call whose own one an earlier call used up: `<id>-r<repeat in hex>`, of
@@ -253,6 +256,9 @@ impl Stored {
             if number != 0 {
                 field(out, tag, |out| out.extend_from_slice(&number.to_le_bytes()));
             }
+        }
+        if let Some(why) = call.withheld {
+            field(out, tag::WITHHELD, |out| out.push(withheld_code(why)));
         }
         for delivery in &self.deliveries {
             field(out, tag::DELIVERY, |out| encode_delivery(delivery, out));
@@ -307,6 +313,7 @@ impl Stored {
             tag::UNDATED => self.undated = Some(reader.u64_le().map(BootId::from_bits).ok_or(DecodeError::Short)?),
             tag::BOOT => self.boot = reader.u32_le().ok_or(DecodeError::Short)?,
             tag::REPEAT => self.repeat = reader.u32_le().ok_or(DecodeError::Short)?,
+            tag::WITHHELD => call.withheld = withheld_of(reader.byte().ok_or(DecodeError::Short)?),
             tag::DELIVERY => {
                 let _ = self.deliveries.push(decode_delivery(&mut reader).ok_or(DecodeError::Short)?);
             }
@@ -364,6 +371,7 @@ fn blank_call() -> CallRecord {
         started: Stamp::default(),
         ended: Stamp::default(),
         gaps: Gaps::default(),
+        withheld: None,
     }
 }
 
@@ -532,6 +540,24 @@ fn dial_status_of(code: u8) -> DialStatus {
         8 => DialStatus::Torture,
         9 => DialStatus::InvalidArgs,
         _ => DialStatus::Unknown,
+    }
+}
+
+fn withheld_code(why: Withheld) -> u8 {
+    match why {
+        Withheld::Own => 1,
+        Withheld::Client => 2,
+        Withheld::Line => 3,
+    }
+}
+
+/// A reason of a later version is none that we know: who wants the call is told by its deliveries.
+fn withheld_of(code: u8) -> Option<Withheld> {
+    match code {
+        1 => Some(Withheld::Own),
+        2 => Some(Withheld::Client),
+        3 => Some(Withheld::Line),
+        _ => None,
     }
 }
 

@@ -171,6 +171,7 @@ pub fn missed(id: &str) -> CallRecord {
         started: ago(30),
         ended: ago(0),
         gaps: Gaps::default(),
+        withheld: None,
     }
 }
 
@@ -199,5 +200,6 @@ pub fn live(call: &CallRecord, ringing: &[&str], talking: Option<&str>) -> LiveC
         ringing: ringing.iter().map(|number| ext(number)).collect(),
         talking: talking.map(ext),
         started: call.started,
+        withheld: call.withheld,
     }
 }

@@ -12,7 +12,12 @@ use ringpost::profile;
 use ringpost::replay::{Timing, each_event, replay};
 
 pub fn config() -> TrackerConfig {
-    TrackerConfig { pbx_name: "office".into(), contexts: Contexts::default(), profile: profile::AUTO }
+    TrackerConfig {
+        pbx_name: "office".into(),
+        contexts: Contexts::default(),
+        profile: profile::AUTO,
+        numbers: Default::default(),
+    }
 }
 
 pub fn begun() -> Stamp {

@@ -1,7 +1,7 @@
 //! Calls, moments and settings for the tests of the journal.
 
 use ringpost::boot::BootId;
-use ringpost::call::record::{CallRecord, DialStatus, Direction, Disposition, Gaps, Rang, Talk, Transfer};
+use ringpost::call::record::{CallRecord, DialStatus, Direction, Disposition, Gaps, Rang, Talk, Transfer, Withheld};
 use ringpost::clock::{Monotonic, Stamp, Wall};
 use ringpost::config::WhenFull;
 use ringpost::crm::Ticket;
@@ -65,6 +65,7 @@ pub fn usual_call(number: u64) -> CallRecord {
         started: at(86_400 + number * 60),
         ended: at(86_400 + number * 60 + 131),
         gaps: Gaps::default(),
+        withheld: None,
     }
 }
 
@@ -96,6 +97,7 @@ pub fn largest_call() -> CallRecord {
         started: stamp,
         ended: at(1),
         gaps: Gaps { joined_late: true, link_lost: true, pbx_restarted: true, overflow: true, agent_restarted: true },
+        withheld: Some(Withheld::Line),
     }
 }
 

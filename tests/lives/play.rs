@@ -88,7 +88,12 @@ fn touched(event: &Event<'static>) -> Option<Vec<&'static [u8]>> {
 }
 
 pub fn config() -> TrackerConfig {
-    TrackerConfig { pbx_name: "office".into(), contexts: Contexts::default(), profile: profile::AUTO }
+    TrackerConfig {
+        pbx_name: "office".into(),
+        contexts: Contexts::default(),
+        profile: profile::AUTO,
+        numbers: Default::default(),
+    }
 }
 
 /// An agent that follows the calls and asks the PBX for its list when the tracker wants it.

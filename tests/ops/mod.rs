@@ -56,7 +56,12 @@ struct Life {
 }
 
 fn config() -> TrackerConfig {
-    TrackerConfig { pbx_name: "office".into(), contexts: Contexts::default(), profile: profile::AUTO }
+    TrackerConfig {
+        pbx_name: "office".into(),
+        contexts: Contexts::default(),
+        profile: profile::AUTO,
+        numbers: Default::default(),
+    }
 }
 
 /// Lives through `data`; panics where something does not hold.

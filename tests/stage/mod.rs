@@ -64,7 +64,12 @@ impl Stage {
     }
 
     pub fn config() -> TrackerConfig {
-        TrackerConfig { pbx_name: "office".into(), contexts: Contexts::default(), profile: profile::AUTO }
+        TrackerConfig {
+            pbx_name: "office".into(),
+            contexts: Contexts::default(),
+            profile: profile::AUTO,
+            numbers: Default::default(),
+        }
     }
 
     pub fn wait(&mut self, millis: u64) {

@@ -27,7 +27,7 @@ mod users;
 pub use doctor::{Check, Verdict};
 
 use crate::call::live::LiveCall;
-use crate::call::record::{CallRecord, Direction, Extension};
+use crate::call::record::{CallRecord, Extension};
 use crate::clock::Stamp;
 use crate::config;
 use crate::crm::http::{Http, RootsError};
@@ -163,9 +163,9 @@ impl Bitrix24 {
     }
 }
 
-/// Whether a call is posted: internal ones are not.
+/// Whether a call is posted: internal and withheld ones are not.
 pub fn wants(call: &CallRecord) -> bool {
-    call.direction != Direction::Internal
+    call.is_posted()
 }
 
 /// Whether a repeated register could make a second call out of it.
@@ -248,7 +248,7 @@ impl Port for Bitrix24 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::call::record::{DialStatus, Disposition, Gaps};
+    use crate::call::record::{DialStatus, Direction, Disposition, Gaps};
     use crate::clock::{Monotonic, Wall};
     use crate::text::bounded;
     use heapless::Vec;
@@ -280,6 +280,7 @@ pub(crate) mod tests {
             started: stamp(),
             ended: stamp(),
             gaps: Gaps::default(),
+            withheld: None,
         }
     }
 
@@ -293,6 +294,7 @@ pub(crate) mod tests {
             ringing: Vec::new(),
             talking: None,
             started: stamp(),
+            withheld: None,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::ami::event::{Bridge, Channel, Event};
 use crate::boot::BootId;
 use crate::call::classify::Contexts;
 use crate::call::live::LiveCall;
-use crate::call::record::{Disposition, Extension};
+use crate::call::record::{Disposition, Extension, Withheld};
 use crate::clock::Wall;
 use crate::config::WhenFull;
 use crate::crm::{Freshness, Outcome, Shown};
@@ -15,6 +15,8 @@ use crate::journal::simulated::{AtCut, SimulatedMedium};
 use crate::journal::{JournalError, Ring, Settings};
 use crate::limits::{AFTER_CRASH, CALLS_IN_HAND, CARD_WORTH, FRESH_CALL};
 use crate::mirror::Progress;
+use crate::number::rules::Rules;
+use crate::number::{Country, Entry};
 use crate::profile;
 use core::cell::RefCell;
 use core::time::Duration;
@@ -112,7 +114,7 @@ impl Port for PortOfTest {
     }
 
     fn wants(&self, call: &CallRecord) -> bool {
-        call.direction != Direction::Internal
+        call.is_posted()
     }
 
     fn status_code(&self, _: &CallRecord) -> &'static str {
@@ -138,6 +140,7 @@ enum Done {
 struct Office {
     hub: Hub,
     desk: Desk,
+    numbers: Rules,
     /// None: the journal is not open.
     ring: Option<Ring<SimulatedMedium>>,
     /// Its thread waits for flash.
@@ -175,12 +178,18 @@ fn begun() -> Stamp {
 
 impl Office {
     fn new() -> Self {
+        Self::with(Rules::default())
+    }
+
+    /// With rules for numbers.
+    fn with(numbers: Rules) -> Self {
         let desk = Desk::default();
-        let hub = Self::hub_of(&desk, None, begun());
+        let hub = Self::hub_of(&desk, &numbers, None, begun());
         let ring = Some(Self::ring_of(SimulatedMedium::new(256 * 1024), 1));
         let mut office = Self {
             hub,
             desk,
+            numbers,
             ring,
             journal_sleeps: false,
             portal_is_down: false,
@@ -193,11 +202,15 @@ impl Office {
         office
     }
 
-    fn hub_of(desk: &Desk, saved: Option<SavedImage>, now: Stamp) -> Hub {
+    fn hub_of(desk: &Desk, numbers: &Rules, saved: Option<SavedImage>, now: Stamp) -> Hub {
         let policy = Policy { recordings: false, recording_give_up: Duration::from_secs(3600), started: now.mono };
         let seat = Seat::new(Arc::new(PortOfTest), Box::new(desk.clone()), CrmTag::of(TAG), policy, 1);
-        let tracker =
-            TrackerConfig { pbx_name: "office".into(), contexts: Contexts::default(), profile: profile::AUTO };
+        let tracker = TrackerConfig {
+            pbx_name: "office".into(),
+            contexts: Contexts::default(),
+            profile: profile::AUTO,
+            numbers: numbers.clone(),
+        };
         let (journal, mirror) = (Box::new(desk.clone()), Box::new(desk.clone()));
         Hub::new(Parts { tracker, seats: vec![seat], recordings: false, journal, mirror, saved }, now)
     }
@@ -233,7 +246,7 @@ impl Office {
         let mirror = self.desk.0.borrow().mirror.clone();
         self.desk = Desk::default();
         self.desk.0.borrow_mut().mirror = mirror;
-        self.hub = Self::hub_of(&self.desk, saved, self.now);
+        self.hub = Self::hub_of(&self.desk, &self.numbers, saved, self.now);
         self.open_journal();
     }
 
@@ -841,4 +854,64 @@ fn one_that_the_journal_cannot_take_is_told_apart_from_its_backlog() {
     office.call("75.0", 7);
     office.secs(10);
     both_are_posted_apart(&mut office);
+}
+
+fn not_clients(entry: &str) -> Rules {
+    let not_clients = vec![Entry::parse(entry).unwrap()];
+    Rules { country: Country::of("7"), not_clients, ..Rules::default() }
+}
+
+/// The newest call in the journal: its number, why it was withheld, and how many CRMs are to get it.
+fn newest(office: &Office) -> (String, Option<Withheld>, usize) {
+    let history = office.ring.as_ref().unwrap().history(Seq(u64::MAX), 1);
+    let item = history.first().unwrap();
+    (item.call.client.to_string(), item.call.withheld, item.deliveries.len())
+}
+
+#[test]
+fn a_withheld_call_is_kept_with_its_reason_and_never_posted() {
+    let mut office = Office::with(not_clients("8916123*"));
+    office.call("1.1", 30);
+    office.secs(600);
+    assert_eq!(office.done, []);
+    assert_eq!(newest(&office), ("+79161234567".into(), Some(Withheld::Client), 0));
+    // What was decided stands when the list is another one.
+    office.numbers = Rules::default();
+    for restart in [Office::kill, Office::cut_power] {
+        restart(&mut office);
+        office.secs(600);
+        assert_eq!((office.done.len(), newest(&office).1), (0, Some(Withheld::Client)));
+    }
+    office.call("1.2", 30);
+    office.secs(600);
+    assert_eq!(newest(&office), ("79161234567".into(), None, 1));
+    assert_eq!(office.the_call().id, "office-1.2");
+}
+
+#[test]
+fn a_call_that_waits_to_be_posted_is_posted_though_the_list_is_another_one() {
+    let mut office = Office::new();
+    office.portal_is_down = true;
+    office.call("1.1", 30);
+    office.numbers = not_clients("*");
+    office.cut_power();
+    office.portal_is_down = false;
+    office.secs(600);
+    assert_eq!(office.the_call().client, "79161234567");
+}
+
+#[test]
+fn the_card_of_a_call_that_is_withheld_later_is_closed() {
+    let mut office = Office::new();
+    office.ring("1.1");
+    office.secs(2);
+    office.numbers = not_clients("+7916*");
+    office.kill();
+    office.list_in_state(Some("1.1"), 5);
+    office.secs(2);
+    let (open, closed) = (("office-1.1".into(), 1), ("office-1.1".into(), 0));
+    assert_eq!(office.done, [open, closed].map(|(id, ringing)| Done::Announced { id, ringing }));
+    office.hang_up("1.1");
+    office.secs(600);
+    assert_eq!((office.posted().len(), newest(&office).1), (0, Some(Withheld::Client)));
 }

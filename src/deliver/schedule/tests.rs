@@ -28,6 +28,7 @@ fn live(id: &str, ringing: &[&str]) -> LiveCall {
         ringing: ringing.iter().map(|e| (*e).try_into().unwrap()).collect(),
         talking: None,
         started: at(0),
+        withheld: None,
     }
 }
 
@@ -54,6 +55,7 @@ pub(super) fn record(id: &str, ended: Stamp, recordings: &[&str]) -> CallRecord 
         started: ended,
         ended,
         gaps: Default::default(),
+        withheld: None,
     }
 }
 

@@ -1,7 +1,18 @@
 //! Telephone numbers as a PBX spells them: hidden or not, dialled or not, the same or not.
 //!
-//! Stands alone because both sides of the journal ask these questions. Works on bytes, keeps nothing. Does not rewrite
-//! numbers to E.164: a CRM's own normalisation does, and rules per installation belong to the configuration.
+//! Stands alone because both sides of the journal ask these questions. Works on bytes, keeps nothing. What an
+//! installation makes of numbers before they are told is in [`rules`]: patterns, E.164 by country, lists.
+
+mod country;
+mod pattern;
+pub mod rules;
+
+pub use country::{Country, Prefix, is_digits};
+pub use pattern::{Entry, Fault, HIDDEN, Pattern, Spellings};
+
+use crate::call::record::Number;
+use crate::limits::NUMBER_BYTES;
+use crate::text::bounded;
 
 /// Whether a caller's number says "hidden" in one of the spellings that Asterisk and the boxes around it use.
 pub fn is_hidden(number: &[u8]) -> bool {
@@ -30,6 +41,54 @@ pub fn is_dialled(number: &[u8]) -> bool {
 /// The number without SIP parameters: `79161234567;phone-context=+7` is `79161234567`.
 pub fn without_parameters(number: &[u8]) -> &[u8] {
     number.split(|b| *b == b';').next().unwrap_or(number)
+}
+
+/// The number without the `+` that it may begin with.
+pub(crate) fn bare_of_plus(number: &str) -> &str {
+    number.strip_prefix('+').unwrap_or(number)
+}
+
+/// A number without what a PBX or a telephone puts around it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Digits, `*`, `#` and a leading `+`; or the name of a SIP user as it is.
+    pub number: Number,
+    /// The digits of the `+…` that a SIP address gives beside it.
+    pub context: Option<Number>,
+}
+
+impl Cleaned {
+    /// Takes off `tel:` and `sip:`, host, parameters, and separators if that leaves something that a person dials.
+    pub fn of(told: &str) -> Self {
+        let mut bare = told;
+        while let Some(rest) = without_scheme(bare) {
+            bare = rest;
+        }
+        let mut parts = bare.split(';');
+        let first = parts.next().unwrap_or_default();
+        let user = first.split('@').next().unwrap_or(first);
+        let context = parts.find_map(|part| part.strip_prefix("phone-context=+")).map(digits);
+        // A text that fills its bound may have been cut in the middle of its context.
+        let context = context.filter(|context| !context.is_empty() && told.len() < NUMBER_BYTES);
+        let has_inner_plus = user.trim_start().get(1..).is_some_and(|rest| rest.contains('+'));
+        if !is_dialled(user.as_bytes()) || has_inner_plus {
+            return Self { number: bounded(user.as_bytes()), context: None };
+        }
+        let kept: Vec<u8> = user.bytes().filter(|b| !matches!(b, b'-' | b'(' | b')' | b' ')).collect();
+        Self { number: bounded(&kept), context }
+    }
+}
+
+fn without_scheme(text: &str) -> Option<&str> {
+    ["tel:", "sip:", "sips:"].iter().find_map(|scheme| {
+        let (head, rest) = text.split_at_checked(scheme.len())?;
+        head.eq_ignore_ascii_case(scheme).then_some(rest)
+    })
+}
+
+fn digits(text: &str) -> Number {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_digit).collect();
+    bounded(&digits)
 }
 
 /// How many of the last digits of both numbers agree.
@@ -85,6 +144,30 @@ mod tests {
         assert_eq!(found("trunk/sip:89161234567@10.0.0.1:5060,60,tT"), Some("89161234567"));
         assert_eq!(found("101@from-internal/n"), Some("101"));
         assert_eq!(found("trunk"), None);
+    }
+
+    #[test]
+    fn cleaned_numbers() {
+        for (told, number, context) in [
+            ("+7 (916) 123-45-67", "+79161234567", None),
+            ("(916) 123", "916123", None),
+            ("tel:+7-916-123-45-67", "+79161234567", None),
+            ("SIP:8916@provider.example", "8916", None),
+            ("79161234567;phone-context=+7", "79161234567", Some("7")),
+            ("1234567;phone-context=+7-495", "1234567", Some("7495")),
+            ("1234567;phone-context=office.lan", "1234567", None),
+            ("12345678901;phone-context=+749512", "12345678901", None),
+            ("*8101", "*8101", None),
+            ("ivan.petrov-2", "ivan.petrov-2", None),
+            ("8+7916", "8+7916", None),
+            ("жуткий;x", "жуткий", None),
+            ("", "", None),
+            ("+", "+", None),
+        ] {
+            let cleaned = Cleaned::of(told);
+            assert_eq!((cleaned.number.as_str(), cleaned.context.as_deref()), (number, context), "{told}");
+            assert_eq!(Cleaned::of(&cleaned.number).number, cleaned.number, "{told}");
+        }
     }
 
     #[test]
