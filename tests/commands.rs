@@ -63,6 +63,25 @@ fn replay_with_a_configuration_that_is_not_there_is_a_mistake() {
 }
 
 #[test]
+fn replay_tells_numbers_by_the_rules_of_the_configuration() {
+    let place = Place::new();
+    let file = place.path().join("rules.toml");
+    let rules = [
+        ("country = \"7\"", "from +79161234567  line 74951110001  101 talked 5 s  status 200"),
+        ("own = [\"7916*\"]", "101 talked 5 s  status 200  not posted: a number of the office's own"),
+    ];
+    for (rule, wanted) in rules {
+        let text = format!(
+            "[pbx]\nname = \"office\"\nhost = \"127.0.0.1\"\nusername = \"u\"\nsecret = \"s\"\n[numbers]\n{rule}\n\
+             [[crm]]\nkind = \"bitrix24\"\nwebhook = \"https://portal.example/rest/1/x/\"\ndefault_user = 1\n"
+        );
+        std::fs::write(&file, text).expect("a file");
+        let (code, said, why) = ringpost(&["-c", &file.display().to_string(), "replay", &trace("inbound-answered")]);
+        assert!(code == Some(0) && said.trim_end().ends_with(wanted), "{said}{why}");
+    }
+}
+
+#[test]
 fn status_watches_until_it_is_ended() {
     let pbx = Pbx::start();
     let mut agent = Agent::beside(&pbx, None);

@@ -1,8 +1,10 @@
 //! The configuration file as an operator meets it: every example is accepted, every mistake is answered with its place
 //! and its remedy, and the documentation names exactly the keys that exist.
 
+use ringpost::call::record::{Direction, Withheld};
 use ringpost::config::schema::{self, Key, Table};
 use ringpost::config::{Config, Content, CrmKind, RecordingSource, ShowCard, Surroundings, WhenFull, parse};
+use ringpost::number::rules::Outside;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -159,6 +161,33 @@ fn a_full_file_means_what_it_says() -> Tested {
     assert_eq!(bitrix24.webhook.expose(), "https://127.0.0.1:8443/rest/12/abcdef/");
     let users: Vec<(&str, u32)> = bitrix24.users.iter().map(|(extension, user)| (extension.as_str(), *user)).collect();
     assert_eq!(users, [("101", 7), ("2001", 8)]);
+    Ok(())
+}
+
+/// The rules of the example, as they judge a call.
+#[test]
+fn numbers_are_told_by_the_rules_of_the_file() -> Tested {
+    let (config, said) = judged(&std::fs::read(here("tests/config/valid/numbers.toml"))?, "file");
+    let rules = config.ok_or(said)?.numbers;
+    let judge = |direction, client, line| {
+        let (told, withheld) = rules.judge(Outside { direction, client, line, trunk: "beeline" });
+        (told.to_string(), withheld)
+    };
+    let (inbound, outbound) = (Direction::Inbound, Direction::Outbound);
+    for (direction, client, line, told, withheld) in [
+        (inbound, "989161234567", "74951110001", "+79161234567", None),
+        (outbound, "989161234567", "mts", "+79161234567", None),
+        (inbound, "1234567", "84951110001", "+74951234567", None),
+        (inbound, "0000000", "74951110001", "", None),
+        (inbound, "89160000001", "74951110001", "+79160000001", Some(Withheld::Own)),
+        (outbound, "74951110002", "mts", "+74951110002", Some(Withheld::Own)),
+        (inbound, "88005553535", "74951110001", "+78005553535", Some(Withheld::Client)),
+        (inbound, "taxi-5", "74951110001", "taxi-5", Some(Withheld::Client)),
+        (inbound, "79161234567", "74951110002", "+79161234567", Some(Withheld::Line)),
+        (inbound, "79161234567", "fax", "+79161234567", Some(Withheld::Line)),
+    ] {
+        assert_eq!(judge(direction, client, line), (told.to_owned(), withheld), "{direction:?} {client} {line}");
+    }
     Ok(())
 }
 
@@ -342,9 +371,14 @@ fn every_example_is_accepted() -> Tested {
         let mut text = if *name == "secret_file" { text.replace("secret = ", "# ") } else { text };
         if !text.contains(table.title) {
             text += &format!("\n{}", table.title);
-            if *name != "source" && table.title == "[recordings]" {
-                text += "\nsource = \"path:/mnt\"";
-            }
+            text += match (table.title, *name) {
+                ("[recordings]", name) if name != "source" => "\nsource = \"path:/mnt\"",
+                ("[numbers]", "trunk_prefix" | "international_prefix" | "area") => "\ncountry = \"7\"",
+                ("[[numbers.rewrite]]", "from") => "\nto = \"8*\"",
+                ("[[numbers.rewrite]]", "to") => "\nfrom = \"9*\"",
+                ("[[numbers.rewrite]]", _) => "\nfrom = \"9*\"\nto = \"8*\"",
+                _ => "",
+            };
         }
         let text = text.replacen(table.title, &format!("{}\n{name} = {example}", table.title), 1);
         let (config, said) = judged(text.as_bytes(), "file");

@@ -3,8 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use ringpost::call::record::Direction;
 use ringpost::config::{ConfigError, Content, CrmKind, Surroundings, parse};
-use ringpost::limits::{CONFIG_FINDINGS, CREDENTIAL_BYTES, CRMS, HOST_BYTES, JOURNAL_KIB_MAX, JOURNAL_KIB_MIN};
+use ringpost::limits::{CONFIG_FINDINGS, CREDENTIAL_BYTES, CRMS, HOST_BYTES, JOURNAL_KIB_MAX, JOURNAL_KIB_MIN, NUMBER_BYTES};
+use ringpost::number::rules::Outside;
 use std::io;
 use std::path::Path;
 
@@ -45,6 +47,11 @@ fuzz_target!(|input: &[u8]| {
     assert!((1..=CRMS).contains(&config.crm.len()));
     for line in [&config.pbx.username, config.pbx.secret.expose()] {
         assert!(!line.contains(['\r', '\n']), "a line end would reach the manager interface");
+    }
+    for direction in [Direction::Inbound, Direction::Outbound] {
+        let (client, line) = (config.pbx.username.as_str(), config.pbx.host.as_str());
+        let (told, _) = config.numbers.judge(Outside { direction, client, line, trunk: &config.pbx.name });
+        assert!(told.len() <= NUMBER_BYTES, "{told}");
     }
     for crm in &config.crm {
         let CrmKind::Bitrix24(portal) = &crm.kind else { continue };

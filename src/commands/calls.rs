@@ -7,7 +7,7 @@
 use super::{Exit, complain, configured, print};
 use crate::boot::BootId;
 use crate::call::json::{self, Delivery};
-use crate::call::record::{CallRecord, Direction, Disposition};
+use crate::call::record::{CallRecord, Direction, Disposition, Withheld};
 use crate::clock::{self, Stamp, Wall};
 use crate::config::{self, Config};
 use crate::crm::bitrix24;
@@ -89,11 +89,7 @@ fn line(item: &HistoryItem, crms: &[config::Crm], as_json: bool) -> String {
         let status = crms.first().filter(|_| bitrix24::wants(call)).map(|_| bitrix24::status_code(call));
         return json::line(call, status, Some(&deliveries), now) + "\n";
     }
-    let outcome = match call.withheld {
-        Some(why) => format!("not posted: {}", why.words()),
-        None => outcome(&deliveries),
-    };
-    format!("{}  {outcome}\n", told(call, now))
+    format!("{}  {}\n", told(call, now), outcome(call.withheld, &deliveries))
 }
 
 /// A call for people, in one line.
@@ -133,7 +129,10 @@ fn deliveries(item: &HistoryItem, crms: &[config::Crm]) -> Vec<Delivery> {
 }
 
 /// What became of a call, for people: the worst first, with its reason.
-fn outcome(deliveries: &[Delivery]) -> String {
+fn outcome(withheld: Option<Withheld>, deliveries: &[Delivery]) -> String {
+    if let Some(why) = withheld {
+        return format!("not posted: {}", why.words());
+    }
     let rank = |delivery: &&Delivery| match delivery.state {
         "refused" => 0,
         "waiting" => 1,
@@ -214,7 +213,7 @@ mod tests {
             .collect();
         let reader = || ring(daemon.storage().clone(), &[crms[1], crms[0]]); // the configuration was put in another order
         let shown = |ring: &Ring<SimulatedMedium>| -> Vec<String> {
-            ring.history(Seq(u64::MAX), 8).iter().rev().map(|item| outcome(&deliveries(item, &[]))).collect()
+            ring.history(Seq(u64::MAX), 8).iter().rev().map(|item| outcome(None, &deliveries(item, &[]))).collect()
         };
         assert_eq!(shown(&reader()), ["waiting", "waiting"], "the file alone");
         let mut ring = reader();
@@ -231,10 +230,14 @@ mod tests {
             state,
             reason: reason.map(str::to_owned),
         };
-        assert_eq!(outcome(&[]), "not posted");
-        assert_eq!(outcome(&[of("delivered", None), of("waiting", None)]), "waiting");
-        assert_eq!(outcome(&[of("recording-waits", None)]), "delivered, recording waits");
-        assert_eq!(outcome(&[of("delivered", None), of("refused", Some("no such type"))]), "refused: no such type");
-        assert_eq!(outcome(&[of("delivered", Some("the file is gone"))]), "delivered: the file is gone");
+        assert_eq!(outcome(None, &[]), "not posted");
+        assert_eq!(outcome(Some(Withheld::Own), &[]), "not posted: a number of the office's own");
+        assert_eq!(outcome(None, &[of("delivered", None), of("waiting", None)]), "waiting");
+        assert_eq!(outcome(None, &[of("recording-waits", None)]), "delivered, recording waits");
+        assert_eq!(
+            outcome(None, &[of("delivered", None), of("refused", Some("no such type"))]),
+            "refused: no such type"
+        );
+        assert_eq!(outcome(None, &[of("delivered", Some("the file is gone"))]), "delivered: the file is gone");
     }
 }

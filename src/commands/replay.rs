@@ -1,5 +1,5 @@
 //! `ringpost replay`: what a captured trace would have told the CRM. Needs neither PBX nor CRM nor a configuration, but
-//! uses the names and contexts of one that is there, or that was asked for.
+//! uses the names, contexts and rules for numbers of one that is there, or that was asked for.
 
 use super::calls::told;
 use super::{Exit, complain, configured, print};
@@ -8,8 +8,10 @@ use crate::call::json;
 use crate::call::tracker::{Output, TrackerConfig};
 use crate::cli::Invocation;
 use crate::clock::{Stamp, Wall};
+use crate::config::Config;
 use crate::crm::bitrix24;
 use crate::limits::TRANSCRIPT_BYTES;
+use crate::number::rules::Rules;
 use crate::profile;
 use crate::replay::{Timing, replay as play};
 use std::fs;
@@ -38,7 +40,11 @@ pub(super) fn replay(invocation: &Invocation, transcript: &Path, as_json: bool) 
             exit = print(&if as_json {
                 json::line(&call, status, None, now) + "\n"
             } else {
-                let status = status.map_or_else(|| String::from("not posted"), |code| format!("status {code}"));
+                let status = match (status, call.withheld) {
+                    (Some(code), _) => format!("status {code}"),
+                    (None, Some(why)) => format!("not posted: {}", why.words()),
+                    (None, None) => String::from("not posted"),
+                };
                 format!("{}  {status}\n", told(&call, now))
             });
         }
@@ -49,15 +55,10 @@ pub(super) fn replay(invocation: &Invocation, transcript: &Path, as_json: bool) 
 fn tracker_config(file: &Path, named: bool) -> Result<TrackerConfig, Exit> {
     if !named && !file.exists() {
         let (contexts, profile) = (Contexts::default(), profile::AUTO);
-        return Ok(TrackerConfig { pbx_name: String::from("pbx"), contexts, profile, numbers: Default::default() });
+        return Ok(TrackerConfig { pbx_name: String::from("pbx"), contexts, profile, numbers: Rules::default() });
     }
-    let pbx = configured(file)?.pbx;
-    Ok(TrackerConfig {
-        pbx_name: pbx.name.to_string(),
-        contexts: pbx.contexts,
-        profile: pbx.profile,
-        numbers: Default::default(),
-    })
+    let Config { pbx, numbers, .. } = configured(file)?;
+    Ok(TrackerConfig { pbx_name: pbx.name.to_string(), contexts: pbx.contexts, profile: pbx.profile, numbers })
 }
 
 /// The transcript, and the date that its calls are given: that of the file, for AMI itself tells none.

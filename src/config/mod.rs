@@ -8,6 +8,7 @@
 
 mod finding;
 mod load;
+mod numbers;
 mod read;
 pub mod schema;
 mod secret;
@@ -21,6 +22,7 @@ pub use secret::Secret;
 use crate::call::classify::Contexts;
 use crate::call::record::{Extension, Number};
 use crate::limits::PBX_NAME_BYTES;
+use crate::number::rules::Rules;
 use crate::profile::Profile;
 use crate::text::Text;
 use std::collections::BTreeMap;
@@ -34,6 +36,8 @@ pub const DEFAULT_PATH: &str = "/etc/ringpost/ringpost.toml";
 pub struct Config {
     /// The telephone exchange.
     pub pbx: Pbx,
+    /// What becomes of the clients' numbers, and which calls are posted.
+    pub numbers: Rules,
     /// Where finished calls are kept.
     pub journal: Journal,
     /// Where recordings come from; none: calls are posted without.

@@ -33,6 +33,7 @@ const FACTORY_NAMES: [&str; 6] = ["openwrt", "localhost", "raspberrypi", "debian
 pub(super) fn config(file: &DeTable<'_>, around: &dyn Surroundings, findings: &mut Findings<'_>) -> Option<Config> {
     let root = Section::open(file, 0, &schema::ROOT, findings);
     let pbx = read_pbx(&root, around, findings);
+    let numbers = super::numbers::read(&root, findings);
     let journal = read_journal(&root, findings);
     let recordings = read_recordings(&root, findings);
     let crm = read_crms(&root, around, findings);
@@ -41,6 +42,7 @@ pub(super) fn config(file: &DeTable<'_>, around: &dyn Surroundings, findings: &m
     let state_dir = path_or(&run, &run::STATE_DIR, "/var/run/ringpost", findings);
     let config = Config {
         pbx: pbx?,
+        numbers,
         journal: journal?,
         recordings: recordings?,
         crm: crm?,
@@ -66,7 +68,7 @@ fn read_pbx(root: &Section<'_>, around: &dyn Surroundings, findings: &mut Findin
 }
 
 /// What `result` holds; its complaint is reported at `at`.
-fn told<T>(at: usize, result: Result<T, Complaint>, findings: &mut Findings<'_>) -> Option<T> {
+pub(super) fn told<T>(at: usize, result: Result<T, Complaint>, findings: &mut Findings<'_>) -> Option<T> {
     result.map_err(|(what, remedy)| findings.error(at, what, remedy)).ok()
 }
 

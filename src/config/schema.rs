@@ -43,6 +43,7 @@ macro_rules! keys {
 const TEXT: &str = "text";
 const NUMBER: &str = "whole number";
 const TEXTS: &str = "list of texts";
+const TABLES_KIND: &str = "list of tables";
 
 /// `[pbx]`.
 pub mod pbx {
@@ -73,6 +74,33 @@ pub mod contexts {
         EXTERNAL: "external", TEXTS, "[]", "[\"from-pstn*\"]", ["inbound", "trunk", "trunks", "outside"];
         INTERNAL: "internal", TEXTS, "[]", "[\"from-internal*\"]", ["outbound", "extensions", "inside"];
         IGNORED: "ignored", TEXTS, "[]", "[\"door-phone\"]", ["ignore", "exclude"];
+    }
+}
+
+/// `[numbers]`.
+pub mod numbers {
+    use super::{Key, TABLES_KIND, TEXT, TEXTS};
+    keys! {
+        COUNTRY: "country", TEXT, "none", "\"7\"", ["country_code", "code", "e164"];
+        TRUNK_PREFIX: "trunk_prefix", TEXT, "by `country`", "\"8\"", ["national_prefix", "prefix"];
+        INTERNATIONAL_PREFIX: "international_prefix", TEXT, "by `country`", "\"810\"", ["idd", "exit_code"];
+        AREA: "area", TEXT, "none", "\"495\"", ["area_code", "city", "city_code"];
+        OWN: "own", TEXTS, "[]", "[\"7495111*\", \"79160000001\"]", ["ours", "office", "internal"];
+        ONLY_CLIENTS: "only_clients", TEXTS, "[]", "[\"7495*\"]", ["whitelist", "white_list", "allow", "accept"];
+        NOT_CLIENTS: "not_clients", TEXTS, "[]", "[\"7800*\"]", ["blacklist", "black_list", "deny", "refuse"];
+        ONLY_LINES: "only_lines", TEXTS, "[]", "[\"74951110001\"]", ["lines", "dids", "did", "only_dids"];
+        NOT_LINES: "not_lines", TEXTS, "[]", "[\"fax\"]", ["not_dids", "ignored_lines"];
+        REWRITE: "rewrite", TABLES_KIND, "none", "[{ from = \"98XXXXXXXXXX\", to = \"+7*\" }]", ["rewrites", "rules", "rule"];
+    }
+}
+
+/// `[[numbers.rewrite]]`.
+pub mod rewrite {
+    use super::{Key, REQUIRED, TEXT};
+    keys! {
+        DIRECTION: "direction", TEXT, "both", "\"inbound\"", ["for", "calls"];
+        FROM: "from", TEXT, REQUIRED, "\"98XXXXXXXXXX\"", ["pattern", "match", "number"];
+        TO: "to", TEXT, REQUIRED, "\"+7*\"", ["replacement", "replace", "with", "result"];
     }
 }
 
@@ -147,6 +175,7 @@ pub mod root {
     }
     tables! {
         PBX: "pbx", "table", ["ami", "asterisk"];
+        NUMBERS: "numbers", "table", ["number", "phones", "normalize"];
         JOURNAL: "journal", "table", ["queue", "storage"];
         RECORDINGS: "recordings", "table", ["recording", "records", "record"];
         CRM: "crm", "list of tables", ["bitrix24", "bitrix", "crms"];
@@ -158,7 +187,7 @@ pub mod root {
 /// The file itself.
 pub const ROOT: Table = Table {
     title: "the file",
-    keys: &[&root::PBX, &root::JOURNAL, &root::RECORDINGS, &root::CRM, &root::LOG, &root::RUN],
+    keys: &[&root::PBX, &root::NUMBERS, &root::JOURNAL, &root::RECORDINGS, &root::CRM, &root::LOG, &root::RUN],
 };
 
 /// `[pbx]`.
@@ -179,6 +208,27 @@ pub const PBX: Table = Table {
 /// `[pbx.contexts]`.
 pub const CONTEXTS: Table =
     Table { title: "[pbx.contexts]", keys: &[&contexts::EXTERNAL, &contexts::INTERNAL, &contexts::IGNORED] };
+
+/// `[numbers]`.
+pub const NUMBERS: Table = Table {
+    title: "[numbers]",
+    keys: &[
+        &numbers::COUNTRY,
+        &numbers::TRUNK_PREFIX,
+        &numbers::INTERNATIONAL_PREFIX,
+        &numbers::AREA,
+        &numbers::OWN,
+        &numbers::ONLY_CLIENTS,
+        &numbers::NOT_CLIENTS,
+        &numbers::ONLY_LINES,
+        &numbers::NOT_LINES,
+        &numbers::REWRITE,
+    ],
+};
+
+/// `[[numbers.rewrite]]`.
+pub const REWRITE: Table =
+    Table { title: "[[numbers.rewrite]]", keys: &[&rewrite::DIRECTION, &rewrite::FROM, &rewrite::TO] };
 
 /// `[journal]`.
 pub const JOURNAL: Table =
@@ -210,7 +260,7 @@ pub const LOG: Table = Table { title: "[log]", keys: &[&log::LEVEL] };
 pub const RUN: Table = Table { title: "[run]", keys: &[&run::STATE_DIR] };
 
 /// Every table that has keys of its own, in the order of the documentation.
-pub const TABLES: [&Table; 7] = [&PBX, &CONTEXTS, &JOURNAL, &RECORDINGS, &CRM, &LOG, &RUN];
+pub const TABLES: [&Table; 9] = [&PBX, &CONTEXTS, &NUMBERS, &REWRITE, &JOURNAL, &RECORDINGS, &CRM, &LOG, &RUN];
 
 /// What the design has and this version does not: table, key, and what to do meanwhile.
 pub const LATER: [(&str, &str, &str); 2] = [

@@ -190,6 +190,45 @@ impl<'t> Section<'t> {
         self.table(key, known, findings).unwrap_or_else(|| Section::absent(known))
     }
 
+    /// A list of tables in this one, at most `most`, written with two brackets; empty when it is not there.
+    pub fn tables(
+        &self,
+        key: &Key,
+        known: &'static Table,
+        most: usize,
+        findings: &mut Findings<'_>,
+    ) -> Vec<Section<'t>> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let at = value.span().start;
+        let list = match value.get_ref() {
+            DeValue::Array(list) => list,
+            DeValue::Table(_) => {
+                let what = format!("`{}` is not a list of tables", key.name);
+                findings.error(at, what, format!("write {} with two brackets", known.title));
+                return Vec::new();
+            }
+            _ => {
+                wrong_kind(key, value, findings);
+                return Vec::new();
+            }
+        };
+        if list.len() > most {
+            findings.error(at, format!("there are {} {}", list.len(), known.title), format!("{most} are the most"));
+            return Vec::new();
+        }
+        let mut sections = Vec::new();
+        for entry in list.iter() {
+            match entry.get_ref().as_table() {
+                Some(values) => sections.push(Section::open(values, entry.span().start, known, findings)),
+                None => {
+                    let what = format!("this entry of `{}` is not a table", key.name);
+                    findings.error(entry.span().start, what, format!("write {} with two brackets", known.title));
+                }
+            }
+        }
+        sections
+    }
+
     /// A table in this one whose keys are the user's own.
     pub fn entries(&self, key: &Key, findings: &mut Findings<'_>) -> Option<(usize, &'t DeTable<'t>)> {
         let value = self.value(key)?;

@@ -83,7 +83,7 @@ pub fn start(config: &Config) -> Result<Daemon, StartError> {
         pbx_name: config.pbx.name.to_string(),
         contexts: config.pbx.contexts.clone(),
         profile: config.pbx.profile,
-        numbers: Default::default(),
+        numbers: config.numbers.clone(),
     };
     let (journal, mirror) = (Box::new(journal), Box::new(mirror));
     let parts = Parts { tracker, seats, recordings: config.recordings.is_some(), journal, mirror, saved };
