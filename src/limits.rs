@@ -264,7 +264,7 @@ pub const JOURNAL_KIB_MAX: u32 = 16 * 1024;
 pub const GIVE_UP_HOURS_MAX: u32 = 720;
 /// A pattern of numbers, or a name in a list of numbers, in bytes: twice the longest number. A longer one is refused.
 pub const NUMBER_PATTERN_BYTES: usize = 64;
-/// Digits of a prefix or of an area. A longer one is refused.
+/// Digits of a prefix or of an area: the longest known have five. A longer one is refused.
 pub const NUMBER_PREFIX_DIGITS: usize = 6;
 /// Rewrite rules, tried one after the other for each hint of a call. More are refused.
 pub const NUMBER_REWRITES: usize = 64;

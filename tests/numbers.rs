@@ -41,8 +41,12 @@ fn transcripts() -> Vec<PathBuf> {
 fn played(transcript: &Path, numbers: Rules) -> (BTreeMap<String, LiveCall>, Vec<CallRecord>) {
     let bytes = std::fs::read(transcript).expect("readable");
     let timing = Timing::parse(&std::fs::read_to_string(transcript.with_extension("timing.tsv")).unwrap_or_default());
-    let config =
-        TrackerConfig { pbx_name: "pbx".into(), contexts: Contexts::default(), profile: profile::AUTO, numbers };
+    let config = TrackerConfig {
+        pbx_name: "pbx".into(),
+        contexts: Contexts::default(),
+        profile: profile::AUTO,
+        numbers: numbers.into(),
+    };
     let (mut hints, mut calls) = (BTreeMap::new(), Vec::new());
     replay(config, &bytes, &timing, Stamp::default(), |output, _| match output {
         Output::Live(call) => drop(hints.insert(call.id.to_string(), *call)),

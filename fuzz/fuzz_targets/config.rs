@@ -5,7 +5,9 @@
 use libfuzzer_sys::fuzz_target;
 use ringpost::call::record::Direction;
 use ringpost::config::{ConfigError, Content, CrmKind, Surroundings, parse};
-use ringpost::limits::{CONFIG_FINDINGS, CREDENTIAL_BYTES, CRMS, HOST_BYTES, JOURNAL_KIB_MAX, JOURNAL_KIB_MIN, NUMBER_BYTES};
+use ringpost::limits::{
+    CONFIG_FINDINGS, CREDENTIAL_BYTES, CRMS, HOST_BYTES, JOURNAL_KIB_MAX, JOURNAL_KIB_MIN, NUMBER_BYTES,
+};
 use ringpost::number::rules::Outside;
 use std::io;
 use std::path::Path;

@@ -3,7 +3,7 @@
 //! The keys are a promise to scripts; they may grow, not change. What a CRM calls the outcome (`status`) is given by
 //! the caller, because records know no CRM.
 
-use super::record::{CallRecord, Direction, Disposition, Rang, Talk, Transfer};
+use super::record::{CallRecord, Direction, Disposition, Rang, Talk, Transfer, Withheld};
 use crate::clock::{Stamp, Wall};
 use serde::Serialize;
 
@@ -31,7 +31,7 @@ struct Line<'a> {
     ended: Option<String>,
     exact: bool,
     gaps: super::record::Gaps,
-    withheld: Option<super::record::Withheld>,
+    withheld: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deliveries: Option<&'a [Delivery]>,
 }
@@ -94,7 +94,7 @@ pub fn line(record: &CallRecord, status: Option<&str>, deliveries: Option<&[Deli
         ended: date(record.ended),
         exact: record.gaps.is_exact(),
         gaps: record.gaps,
-        withheld: record.withheld,
+        withheld: record.withheld.map(Withheld::word),
         deliveries,
     };
     serde_json::to_string(&line).unwrap_or_default()

@@ -29,7 +29,7 @@ pub struct LiveCall {
     /// First channel made.
     pub started: Stamp,
     /// Why no CRM gets it, as far as is known now.
-    #[serde(default)]
+    #[serde(skip)] // a card that is kept is of a call that is not
     pub withheld: Option<Withheld>,
 }
 

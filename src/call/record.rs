@@ -37,18 +37,36 @@ pub enum Direction {
 }
 
 /// Why a call with the outside is followed and kept, but posted to no CRM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Withheld {
     /// The other end is the office's own number.
-    Own,
+    Own = 1,
     /// The configuration keeps calls of this client out.
-    Client,
+    Client = 2,
     /// The configuration keeps calls on this line out.
-    Line,
+    Line = 3,
 }
 
 impl Withheld {
+    /// The reason of this code; none for zero, and for one of a later version.
+    pub fn of(code: u8) -> Option<Self> {
+        [Self::Own, Self::Client, Self::Line].into_iter().find(|why| why.code() == code)
+    }
+
+    /// The code on flash and on the mirror: part of the journal's format.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The word in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Client => "client",
+            Self::Line => "line",
+        }
+    }
+
     /// For people.
     pub fn words(self) -> &'static str {
         match self {
@@ -202,8 +220,22 @@ pub struct CallRecord {
     /// What was not seen.
     pub gaps: Gaps,
     /// Why no CRM gets it, as the rules for numbers judged it when it ended; none: they let it pass.
-    #[serde(default)]
+    #[serde(default, with = "withheld")]
     pub withheld: Option<Withheld>,
+}
+
+/// The reason as its code.
+mod withheld {
+    use super::Withheld;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(why: &Option<Withheld>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u8(why.map_or(0, Withheld::code))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Withheld>, D::Error> {
+        u8::deserialize(from).map(Withheld::of)
+    }
 }
 
 impl CallRecord {

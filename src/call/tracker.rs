@@ -26,6 +26,7 @@ use crate::limits::{CALL_SILENCE, ENDED_IDS, RESYNC_EVERY, SETTLE};
 use crate::number::rules::Rules;
 use crate::profile::Profile;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// What the tracker is told once.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ pub struct TrackerConfig {
     /// What is known of this family of PBX.
     pub profile: &'static Profile,
     /// What becomes of the clients' numbers when they are told.
-    pub numbers: Rules,
+    pub numbers: Arc<Rules>,
 }
 
 /// What comes out of the tracker.
@@ -73,7 +74,7 @@ pub(super) struct BridgeOfCall {
 pub struct Tracker {
     pub(super) pbx_name: String,
     pub(super) classifier: Classifier,
-    pub(super) numbers: Rules,
+    pub(super) numbers: Arc<Rules>,
     pub(super) hash: IdHash,
     pub(super) legs: Slab<Leg>,
     pub(super) calls: Slab<Call>,

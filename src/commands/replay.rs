@@ -11,7 +11,6 @@ use crate::clock::{Stamp, Wall};
 use crate::config::Config;
 use crate::crm::bitrix24;
 use crate::limits::TRANSCRIPT_BYTES;
-use crate::number::rules::Rules;
 use crate::profile;
 use crate::replay::{Timing, replay as play};
 use std::fs;
@@ -55,7 +54,7 @@ pub(super) fn replay(invocation: &Invocation, transcript: &Path, as_json: bool) 
 fn tracker_config(file: &Path, named: bool) -> Result<TrackerConfig, Exit> {
     if !named && !file.exists() {
         let (contexts, profile) = (Contexts::default(), profile::AUTO);
-        return Ok(TrackerConfig { pbx_name: String::from("pbx"), contexts, profile, numbers: Rules::default() });
+        return Ok(TrackerConfig { pbx_name: String::from("pbx"), contexts, profile, numbers: Default::default() });
     }
     let Config { pbx, numbers, .. } = configured(file)?;
     Ok(TrackerConfig { pbx_name: pbx.name.to_string(), contexts: pbx.contexts, profile: pbx.profile, numbers })

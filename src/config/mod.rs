@@ -27,6 +27,7 @@ use crate::profile::Profile;
 use crate::text::Text;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where the configuration lies unless `-c` names another file.
 pub const DEFAULT_PATH: &str = "/etc/ringpost/ringpost.toml";
@@ -37,7 +38,7 @@ pub struct Config {
     /// The telephone exchange.
     pub pbx: Pbx,
     /// What becomes of the clients' numbers, and which calls are posted.
-    pub numbers: Rules,
+    pub numbers: Arc<Rules>,
     /// Where finished calls are kept.
     pub journal: Journal,
     /// Where recordings come from; none: calls are posted without.

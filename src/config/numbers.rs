@@ -2,91 +2,80 @@
 //!
 //! Stands beside `read` because its mistakes are of another kind: entries that contradict each other, rules that are
 //! never reached. Each is told where it stands. Knows how rules are written, not what they do: that is in
-//! `number::rules`.
+//! `number::rules`. Bounds: [`NUMBER_LIST`] entries in each list, [`NUMBER_REWRITES`] rules.
 
 use super::finding::Findings;
-use super::read::told;
 use super::schema::{self, Key, numbers, rewrite, root};
 use super::section::{At, Section, shown};
-use crate::call::record::Direction;
-use crate::limits::{NUMBER_BYTES, NUMBER_LIST, NUMBER_PREFIX_DIGITS, NUMBER_REWRITES};
+use crate::call::record::{Direction, Number};
+use crate::limits::{NUMBER_LIST, NUMBER_REWRITES};
 use crate::number::rules::{Rewrite, Rules};
 use crate::number::{Country, Entry, Fault, HIDDEN, Pattern, Prefix, Spellings, is_digits};
 
-/// An entry, where it stands, and the list that it is in.
-type Listed<'t> = (At<&'t str>, Entry);
+/// An entry, where it stands, and what it fits if that is one number or name.
+struct Listed<'t> {
+    text: At<&'t str>,
+    entry: Entry,
+    only: Option<Number>,
+}
 
 /// The table; without it there are no rules. After an error what is read is not used.
 pub(super) fn read(root: &Section<'_>, findings: &mut Findings<'_>) -> Rules {
     let section = root.table_or_absent(&root::NUMBERS, &schema::NUMBERS, findings);
     let country = read_country(&section, findings);
-    let mut list = |key| read_list(&section, key, country.as_ref(), findings);
-    let own = list(&numbers::OWN);
-    let (only_clients, not_clients) = (list(&numbers::ONLY_CLIENTS), list(&numbers::NOT_CLIENTS));
-    let (only_lines, not_lines) = (list(&numbers::ONLY_LINES), list(&numbers::NOT_LINES));
+    let keys =
+        [&numbers::OWN, &numbers::ONLY_CLIENTS, &numbers::NOT_CLIENTS, &numbers::ONLY_LINES, &numbers::NOT_LINES];
+    let lists = keys.map(|key| read_list(&section, key, country.as_ref(), findings));
+    let [own, only_clients, not_clients, only_lines, not_lines] = &lists;
     for (only, key, not, other) in [
-        (&only_clients, &numbers::ONLY_CLIENTS, &not_clients, &numbers::NOT_CLIENTS),
-        (&only_clients, &numbers::ONLY_CLIENTS, &own, &numbers::OWN),
-        (&only_lines, &numbers::ONLY_LINES, &not_lines, &numbers::NOT_LINES),
+        (only_clients, &numbers::ONLY_CLIENTS, not_clients, &numbers::NOT_CLIENTS),
+        (only_clients, &numbers::ONLY_CLIENTS, own, &numbers::OWN),
+        (only_lines, &numbers::ONLY_LINES, not_lines, &numbers::NOT_LINES),
     ] {
         contradictions((only, key), (not, other), country.as_ref(), findings);
     }
     let rewrites = read_rewrites(&section, findings);
     let [own, only_clients, not_clients, only_lines, not_lines] =
-        [own, only_clients, not_clients, only_lines, not_lines].map(|list| list.into_iter().map(|(_, e)| e).collect());
+        lists.map(|list| list.into_iter().map(|listed| listed.entry).collect());
     Rules { rewrites, country, own, only_clients, not_clients, only_lines, not_lines }
 }
 
 fn read_country(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<Country> {
-    let Some(_) = section.value(&numbers::COUNTRY) else {
+    if section.value(&numbers::COUNTRY).is_none() && !section.is_mistyped(&numbers::COUNTRY) {
         for key in [&numbers::TRUNK_PREFIX, &numbers::INTERNATIONAL_PREFIX, &numbers::AREA] {
-            if section.text(key, findings).is_some() && !section.is_mistyped(&numbers::COUNTRY) {
+            if read_prefix(section, key, findings).is_some() {
                 let what = format!("`{}` does nothing without `country`", key.name);
-                findings.error(
-                    section.place(key),
-                    what,
-                    format!("add the line: country = {}", numbers::COUNTRY.example),
-                );
+                findings.error(section.place(key), what, "add a line like country = \"7\"");
             }
         }
         return None;
-    };
-    let text = section.text(&numbers::COUNTRY, findings)?;
-    let country = Country::of(text.value);
-    if country.is_none() {
-        let remedy = "write its calling code: \"7\" for Russia and Kazakhstan, \"49\" for Germany, \"1\" for the USA";
-        findings.error(text.at, format!("`country` cannot be \"{}\"", shown(text.value)), remedy);
     }
-    let mut country = country?;
-    if let Some(prefix) = read_prefix(section, &numbers::TRUNK_PREFIX, true, findings) {
+    let text = section.text(&numbers::COUNTRY, findings)?;
+    let remedy = "write its calling code: \"7\" for Russia and Kazakhstan, \"49\" for Germany, \"1\" for the USA";
+    let country = Country::of(text.value).ok_or(("is no calling code", remedy));
+    let mut country = judged(&numbers::COUNTRY, text, country, findings)?;
+    if let Some(prefix) = read_prefix(section, &numbers::TRUNK_PREFIX, findings) {
         country.trunk_prefix = prefix;
     }
-    if let Some(prefix) = read_prefix(section, &numbers::INTERNATIONAL_PREFIX, false, findings) {
+    if let Some(prefix) = read_prefix(section, &numbers::INTERNATIONAL_PREFIX, findings) {
         country.international_prefix = prefix;
     }
-    if let Some(area) = read_prefix(section, &numbers::AREA, false, findings) {
-        if country.trunk_prefix == "0" && area.starts_with('0') {
-            findings.error(section.place(&numbers::AREA), "`area` begins with `trunk_prefix`", "write it without");
-        }
-        country.area = area;
+    country.area = read_prefix(section, &numbers::AREA, findings).unwrap_or_default();
+    if country.trunk_prefix == "0" && country.area.starts_with('0') {
+        findings.error(section.place(&numbers::AREA), "`area` begins with `trunk_prefix`", "write it without");
     }
     Some(country)
 }
 
-/// Digits; or the word `none`, where nothing may be dialled.
-fn read_prefix(section: &Section<'_>, key: &Key, or_none: bool, findings: &mut Findings<'_>) -> Option<Prefix> {
+/// Digits; or the word `none`, where nothing is dialled.
+fn read_prefix(section: &Section<'_>, key: &Key, findings: &mut Findings<'_>) -> Option<Prefix> {
     section.value(key)?;
     let text = section.text(key, findings)?;
-    if or_none && text.value == "none" {
+    if text.value == "none" {
         return Some(Prefix::new());
     }
     let prefix = Prefix::try_from(text.value).ok().filter(|prefix| is_digits(prefix));
-    if prefix.is_none() {
-        let what = format!("`{}` cannot be \"{}\"", key.name, shown(text.value));
-        let or_none = if or_none { ", or \"none\"" } else { "" };
-        findings.error(text.at, what, format!("write 1 to {NUMBER_PREFIX_DIGITS} digits{or_none}"));
-    }
-    prefix
+    judged(key, text, prefix.ok_or(("is no prefix", "write one to six digits, or \"none\"")), findings)
 }
 
 /// One list. A whole number is kept as the CRM will see it, so that it is met in every spelling.
@@ -98,87 +87,83 @@ fn read_list<'t>(
 ) -> Vec<Listed<'t>> {
     let mut list = Vec::new();
     for text in section.texts(key, NUMBER_LIST, findings) {
-        let entry = Entry::parse(text.value).map_err(|fault| complaint(key, text.value, fault));
-        let Some(entry) = told(text.at, entry, findings) else { continue };
-        let whole = only(&entry).and_then(|number| country?.e164(&number, None));
-        let whole = whole.and_then(|number| Entry::parse(&number).ok());
-        list.push((text, whole.unwrap_or(entry)));
+        let Some(mut entry) = judged(key, text, Entry::parse(text.value), findings) else { continue };
+        let mut only = entry.only();
+        if let Some(whole) = country.zip(only.as_deref()).and_then(|(country, number)| country.e164(number, None)) {
+            entry = Entry::parse(&whole).unwrap_or(entry);
+            only = Some(whole);
+        }
+        list.push(Listed { text, entry, only });
     }
     list
 }
 
-/// The one number that an entry fits.
-fn only(entry: &Entry) -> Option<crate::call::record::Number> {
-    match entry {
-        Entry::Number(pattern) => pattern.only(),
-        Entry::Name(_) => None,
-    }
+/// What a text was read as; its fault is reported where it stands.
+fn judged<T>(key: &Key, text: At<&str>, read: Result<T, Fault>, findings: &mut Findings<'_>) -> Option<T> {
+    read.map_err(|fault| complain(key, text, fault, findings)).ok()
 }
 
-fn complaint(key: &Key, value: &str, (fault, remedy): Fault) -> (String, String) {
-    (format!("\"{}\" in `{}` {fault}", shown(value), key.name), remedy.to_owned())
+fn complain(key: &Key, text: At<&str>, (fault, remedy): Fault, findings: &mut Findings<'_>) {
+    findings.error(text.at, format!("\"{}\" in `{}` {fault}", shown(text.value), key.name), remedy);
 }
 
 /// Entries of the list `only` that no call can come through by, because `not` fits them too.
 fn contradictions(
-    (only_list, key): (&[Listed<'_>], &Key),
-    (not_list, other): (&[Listed<'_>], &Key),
+    (only, key): (&[Listed<'_>], &Key),
+    (not, other): (&[Listed<'_>], &Key),
     country: Option<&Country>,
     findings: &mut Findings<'_>,
 ) {
-    for (text, entry) in only_list {
-        let is_covered = |not: &Entry| match (only(entry), entry) {
-            (Some(number), _) => {
-                let national = country.map(|country| country.national(&number)).unwrap_or_default();
-                not.fits(Spellings { told: &number, raw: &number, national: &national })
-            }
-            (None, Entry::Name(name)) if !name.contains('*') => {
-                not.fits(Spellings { told: name, raw: if &**name == HIDDEN { "" } else { name }, national: "" })
-            }
-            _ => not == entry,
-        };
-        if let Some((first, _)) = not_list.iter().find(|(_, not)| is_covered(not)) {
+    for Listed { text, entry, only } in only {
+        let number = only.as_deref().unwrap_or_default();
+        let national = country.map(|country| country.national(number)).unwrap_or_default();
+        let spelled = Spellings { told: number, raw: number, national: &national };
+        let is_left_out = |not: &&Listed<'_>| not.entry == *entry || only.is_some() && not.entry.fits(spelled);
+        if let Some(not) = not.iter().find(is_left_out) {
             let what = format!("\"{}\" in `{}` is left out again by `{}`", shown(text.value), key.name, other.name);
-            let remedy = format!("keep one of the two (the other is in line {})", findings.line(first.at));
-            findings.error(text.at, what, remedy);
+            keep_one(text.at, what, not.text.at, findings);
         }
     }
 }
 
+/// Reports that two lines of the file exclude each other.
+fn keep_one(at: usize, what: String, other: usize, findings: &mut Findings<'_>) {
+    let remedy = format!("keep one of the two (the other is in line {})", findings.line(other));
+    findings.error(at, what, remedy);
+}
+
 fn read_rewrites(section: &Section<'_>, findings: &mut Findings<'_>) -> Vec<Rewrite> {
-    let mut read: Vec<(usize, Rewrite)> = Vec::new();
+    let mut places: Vec<usize> = Vec::new();
+    let mut read: Vec<Rewrite> = Vec::new();
     for section in section.tables(&numbers::REWRITE, &schema::REWRITE, NUMBER_REWRITES, findings) {
         let Some(rule) = read_rewrite(&section, findings) else { continue };
-        let is_before = |(_, first): &&(usize, Rewrite)| {
+        let is_before = |first: &Rewrite| {
             first.from == rule.from && first.direction.is_none_or(|only| rule.direction == Some(only))
         };
-        if let Some((first, _)) = read.iter().find(is_before) {
-            let what = format!("this rule is never reached: the one in line {} fits the same", findings.line(*first));
-            findings.error(section.place(&rewrite::FROM), what, "keep one of the two");
+        let place = section.place(&rewrite::FROM);
+        if let Some(first) = read.iter().position(is_before).and_then(|first| places.get(first)) {
+            keep_one(place, "this rule is never reached: one before it fits the same".into(), *first, findings);
         }
-        read.push((section.place(&rewrite::FROM), rule));
+        places.push(place);
+        read.push(rule);
     }
-    read.into_iter().map(|(_, rule)| rule).collect()
+    read
 }
 
 fn read_rewrite(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<Rewrite> {
     let directions = [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)];
     let direction = section.choice(&rewrite::DIRECTION, &directions, findings);
-    let from = section.text(&rewrite::FROM, findings).and_then(|text| {
-        let from = Pattern::parse(text.value).map_err(|fault| complaint(&rewrite::FROM, text.value, fault));
-        told(text.at, from, findings)
-    });
-    let to = section.text(&rewrite::TO, findings).and_then(|text| {
-        let to = replacement(text.value).map_err(|fault| complaint(&rewrite::TO, text.value, fault));
-        Some(At { at: text.at, value: told(text.at, to, findings)? })
-    });
-    let (from, to) = (from?, to?);
-    if to.value.contains('*') && !from.keeps() {
+    let from = section
+        .text(&rewrite::FROM, findings)
+        .and_then(|text| judged(&rewrite::FROM, text, Pattern::parse(text.value), findings));
+    let to = section.text(&rewrite::TO, findings)?;
+    let replacement = judged(&rewrite::TO, to, replacement(to.value), findings)?;
+    let from = from?;
+    if replacement.contains('*') && !from.keeps() {
         let remedy = "`from` is one number: write `to` without *, or X and * into `from`";
-        findings.error(to.at, "`to` has * for what is kept, and nothing is", remedy);
-        return None;
+        complain(&rewrite::TO, to, ("has * for what is kept, and nothing is", remedy), findings);
     }
-    Some(Rewrite { direction, from, to: to.value })
+    Some(Rewrite { direction, from, to: replacement })
 }
 
 /// What comes instead of a number, without separators.
@@ -186,16 +171,20 @@ fn replacement(text: &str) -> Result<Box<str>, Fault> {
     if text == HIDDEN {
         return Ok(text.into());
     }
-    let text: String = text.chars().filter(|c| !matches!(c, '-' | ' ' | '(' | ')')).collect();
-    let is_number = |c: char| c.is_ascii_digit() || matches!(c, '*' | '#' | '+');
-    if text.is_empty() || !text.chars().all(is_number) || text.get(1..).is_some_and(|rest| rest.contains('+')) {
+    let mut to = Number::new();
+    let mut keeps = false;
+    for c in text.chars().filter(|c| !matches!(c, '-' | ' ' | '(' | ')')) {
+        if c == '*' && core::mem::replace(&mut keeps, true) {
+            return Err(("has more than one *", "what is kept stands in one place"));
+        }
+        let fits = c.is_ascii_digit() || matches!(c, '*' | '#') || c == '+' && to.is_empty();
+        if !fits || to.push(c).is_err() {
+            to.clear();
+            break;
+        }
+    }
+    if to.is_empty() {
         return Err(("is no replacement", "write digits, a leading +, one * for what is kept; or \"hidden\""));
     }
-    if text.matches('*').count() > 1 {
-        return Err(("has more than one *", "what is kept stands in one place"));
-    }
-    if text.len() > NUMBER_BYTES {
-        return Err(("is too long for a number", "write fewer digits"));
-    }
-    Ok(text.into())
+    Ok(to.as_str().into())
 }

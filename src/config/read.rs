@@ -42,7 +42,7 @@ pub(super) fn config(file: &DeTable<'_>, around: &dyn Surroundings, findings: &m
     let state_dir = path_or(&run, &run::STATE_DIR, "/var/run/ringpost", findings);
     let config = Config {
         pbx: pbx?,
-        numbers,
+        numbers: numbers.into(),
         journal: journal?,
         recordings: recordings?,
         crm: crm?,
@@ -68,7 +68,7 @@ fn read_pbx(root: &Section<'_>, around: &dyn Surroundings, findings: &mut Findin
 }
 
 /// What `result` holds; its complaint is reported at `at`.
-pub(super) fn told<T>(at: usize, result: Result<T, Complaint>, findings: &mut Findings<'_>) -> Option<T> {
+fn told<T>(at: usize, result: Result<T, Complaint>, findings: &mut Findings<'_>) -> Option<T> {
     result.map_err(|(what, remedy)| findings.error(at, what, remedy)).ok()
 }
 
@@ -228,29 +228,13 @@ fn read_recordings(root: &Section<'_>, findings: &mut Findings<'_>) -> Option<Op
 }
 
 fn read_crms(root: &Section<'_>, around: &dyn Surroundings, findings: &mut Findings<'_>) -> Option<Vec<Crm>> {
-    let Some(value) = root.value(&root::CRM) else {
-        if root.is_mistyped(&root::CRM) {
-            return None;
-        }
+    let is_empty = |value: &Spanned<DeValue<'_>>| value.get_ref().as_array().is_some_and(|list| list.is_empty());
+    if root.value(&root::CRM).is_none_or(is_empty) && !root.is_mistyped(&root::CRM) {
         let remedy = "add [[crm]], and under it the lines kind, webhook and default_user";
         findings.error(0, "there is no [[crm]]: nobody would get the calls", remedy);
-        return None;
-    };
-    let list = match value.get_ref() {
-        DeValue::Array(list) if list.iter().all(|entry| entry.get_ref().is_table()) => list,
-        _ => {
-            findings.error(value.span().start, "`crm` is not a list of tables", "write [[crm]] with two brackets");
-            return None;
-        }
-    };
-    if list.len() > CRMS {
-        findings.error(value.span().start, format!("there are {} [[crm]]", list.len()), format!("{CRMS} are the most"));
-        return None;
     }
     let mut read: Vec<(usize, Crm)> = Vec::new();
-    for entry in list.iter() {
-        let Some(values) = entry.get_ref().as_table() else { continue };
-        let section = Section::open(values, entry.span().start, &schema::CRM, findings);
+    for section in root.tables(&root::CRM, &schema::CRM, CRMS, findings) {
         let Some(crm) = read_crm(&section, around, findings) else { continue };
         if let Some((first, _)) = read.iter().find(|(_, other)| portal(other) == portal(&crm)) {
             let what = format!("the portal {} has two [[crm]]: it would get every call twice", portal(&crm));

@@ -81,16 +81,16 @@ pub mod contexts {
 pub mod numbers {
     use super::{Key, TABLES_KIND, TEXT, TEXTS};
     keys! {
-        COUNTRY: "country", TEXT, "none", "\"7\"", ["country_code", "code", "e164"];
-        TRUNK_PREFIX: "trunk_prefix", TEXT, "by `country`", "\"8\"", ["national_prefix", "prefix"];
-        INTERNATIONAL_PREFIX: "international_prefix", TEXT, "by `country`", "\"810\"", ["idd", "exit_code"];
-        AREA: "area", TEXT, "none", "\"495\"", ["area_code", "city", "city_code"];
-        OWN: "own", TEXTS, "[]", "[\"7495111*\", \"79160000001\"]", ["ours", "office", "internal"];
-        ONLY_CLIENTS: "only_clients", TEXTS, "[]", "[\"7495*\"]", ["whitelist", "white_list", "allow", "accept"];
-        NOT_CLIENTS: "not_clients", TEXTS, "[]", "[\"7800*\"]", ["blacklist", "black_list", "deny", "refuse"];
-        ONLY_LINES: "only_lines", TEXTS, "[]", "[\"74951110001\"]", ["lines", "dids", "did", "only_dids"];
-        NOT_LINES: "not_lines", TEXTS, "[]", "[\"fax\"]", ["not_dids", "ignored_lines"];
-        REWRITE: "rewrite", TABLES_KIND, "none", "[{ from = \"98XXXXXXXXXX\", to = \"+7*\" }]", ["rewrites", "rules", "rule"];
+        COUNTRY: "country", TEXT, "none", "\"7\"", ["country_code", "e164"];
+        TRUNK_PREFIX: "trunk_prefix", TEXT, "by `country`", "\"8\"", ["national_prefix"];
+        INTERNATIONAL_PREFIX: "international_prefix", TEXT, "by `country`", "\"810\"", ["idd"];
+        AREA: "area", TEXT, "none", "\"495\"", ["area_code", "city_code"];
+        OWN: "own", TEXTS, "[]", "[\"7495111*\", \"79160000001\"]", ["ours", "internal"];
+        ONLY_CLIENTS: "only_clients", TEXTS, "[]", "[\"7495*\"]", ["whitelist", "allow"];
+        NOT_CLIENTS: "not_clients", TEXTS, "[]", "[\"7800*\"]", ["blacklist", "deny"];
+        ONLY_LINES: "only_lines", TEXTS, "[]", "[\"74951110001\"]", ["lines", "dids"];
+        NOT_LINES: "not_lines", TEXTS, "[]", "[\"fax\"]", ["not_dids"];
+        REWRITE: "rewrite", TABLES_KIND, "none", "[{ from = \"98XXXXXXXXXX\", to = \"+7*\" }]", ["rules"];
     }
 }
 
@@ -98,9 +98,9 @@ pub mod numbers {
 pub mod rewrite {
     use super::{Key, REQUIRED, TEXT};
     keys! {
-        DIRECTION: "direction", TEXT, "both", "\"inbound\"", ["for", "calls"];
-        FROM: "from", TEXT, REQUIRED, "\"98XXXXXXXXXX\"", ["pattern", "match", "number"];
-        TO: "to", TEXT, REQUIRED, "\"+7*\"", ["replacement", "replace", "with", "result"];
+        DIRECTION: "direction", TEXT, "both", "\"inbound\"", [];
+        FROM: "from", TEXT, REQUIRED, "\"98XXXXXXXXXX\"", ["pattern", "match"];
+        TO: "to", TEXT, REQUIRED, "\"+7*\"", ["replacement", "replace"];
     }
 }
 
@@ -175,7 +175,7 @@ pub mod root {
     }
     tables! {
         PBX: "pbx", "table", ["ami", "asterisk"];
-        NUMBERS: "numbers", "table", ["number", "phones", "normalize"];
+        NUMBERS: "numbers", "table", ["phones"];
         JOURNAL: "journal", "table", ["queue", "storage"];
         RECORDINGS: "recordings", "table", ["recording", "records", "record"];
         CRM: "crm", "list of tables", ["bitrix24", "bitrix", "crms"];

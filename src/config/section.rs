@@ -200,30 +200,20 @@ impl<'t> Section<'t> {
     ) -> Vec<Section<'t>> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let at = value.span().start;
-        let list = match value.get_ref() {
-            DeValue::Array(list) => list,
-            DeValue::Table(_) => {
-                let what = format!("`{}` is not a list of tables", key.name);
-                findings.error(at, what, format!("write {} with two brackets", known.title));
-                return Vec::new();
-            }
-            _ => {
-                wrong_kind(key, value, findings);
-                return Vec::new();
-            }
-        };
-        if list.len() > most {
-            findings.error(at, format!("there are {} {}", list.len(), known.title), format!("{most} are the most"));
-            return Vec::new();
-        }
         let mut sections = Vec::new();
-        for entry in list.iter() {
-            match entry.get_ref().as_table() {
-                Some(values) => sections.push(Section::open(values, entry.span().start, known, findings)),
-                None => {
-                    let what = format!("this entry of `{}` is not a table", key.name);
-                    findings.error(entry.span().start, what, format!("write {} with two brackets", known.title));
+        match value.get_ref() {
+            DeValue::Array(list) if list.len() > most => {
+                findings.error(at, format!("there are {} {}", list.len(), known.title), format!("{most} are the most"));
+            }
+            DeValue::Array(list) if list.iter().all(|entry| entry.get_ref().is_table()) => {
+                for entry in list.iter() {
+                    let Some(values) = entry.get_ref().as_table() else { continue };
+                    sections.push(Section::open(values, entry.span().start, known, findings));
                 }
+            }
+            other => {
+                let what = format!("`{}` is {}, not a list of tables", key.name, kind(other));
+                findings.error(at, what, format!("write {} with two brackets", known.title));
             }
         }
         sections
@@ -242,7 +232,12 @@ impl<'t> Section<'t> {
 
 /// Reports a value of the wrong kind.
 fn wrong_kind(key: &Key, value: &Spanned<DeValue<'_>>, findings: &mut Findings<'_>) {
-    let kind = match value.get_ref() {
+    let what = format!("`{}` is {}, not a {}", key.name, kind(value.get_ref()), key.kind);
+    findings.error(value.span().start, what, format!("write {} = {}", key.name, key.example));
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a whole number",
         DeValue::Float(_) => "a number with a point",
@@ -250,9 +245,7 @@ fn wrong_kind(key: &Key, value: &Spanned<DeValue<'_>>, findings: &mut Findings<'
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
-    };
-    let what = format!("`{}` is {kind}, not a {}", key.name, key.kind);
-    findings.error(value.span().start, what, format!("write {} = {}", key.name, key.example));
+    }
 }
 
 fn names(table: &Table) -> String {

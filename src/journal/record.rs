@@ -258,7 +258,7 @@ impl Stored {
             }
         }
         if let Some(why) = call.withheld {
-            field(out, tag::WITHHELD, |out| out.push(withheld_code(why)));
+            field(out, tag::WITHHELD, |out| out.push(why.code()));
         }
         for delivery in &self.deliveries {
             field(out, tag::DELIVERY, |out| encode_delivery(delivery, out));
@@ -313,7 +313,7 @@ impl Stored {
             tag::UNDATED => self.undated = Some(reader.u64_le().map(BootId::from_bits).ok_or(DecodeError::Short)?),
             tag::BOOT => self.boot = reader.u32_le().ok_or(DecodeError::Short)?,
             tag::REPEAT => self.repeat = reader.u32_le().ok_or(DecodeError::Short)?,
-            tag::WITHHELD => call.withheld = withheld_of(reader.byte().ok_or(DecodeError::Short)?),
+            tag::WITHHELD => call.withheld = Withheld::of(reader.byte().ok_or(DecodeError::Short)?),
             tag::DELIVERY => {
                 let _ = self.deliveries.push(decode_delivery(&mut reader).ok_or(DecodeError::Short)?);
             }
@@ -543,24 +543,6 @@ fn dial_status_of(code: u8) -> DialStatus {
     }
 }
 
-fn withheld_code(why: Withheld) -> u8 {
-    match why {
-        Withheld::Own => 1,
-        Withheld::Client => 2,
-        Withheld::Line => 3,
-    }
-}
-
-/// A reason of a later version is none that we know: who wants the call is told by its deliveries.
-fn withheld_of(code: u8) -> Option<Withheld> {
-    match code {
-        1 => Some(Withheld::Own),
-        2 => Some(Withheld::Client),
-        3 => Some(Withheld::Line),
-        _ => None,
-    }
-}
-
 fn gap_bits(gaps: Gaps) -> u8 {
     u8::from(gaps.joined_late)
         | u8::from(gaps.link_lost) << 1
@@ -576,5 +558,31 @@ fn gaps_of(bits: u8) -> Gaps {
         pbx_restarted: bits & 4 != 0,
         overflow: bits & 8 != 0,
         agent_restarted: bits & 16 != 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(withheld: Option<Withheld>) -> Stored {
+        let call = CallRecord { id: bounded(b"office-1.1"), withheld, ..blank_call() };
+        Stored { seq: Seq(1), call, undated: None, boot: 0, repeat: 0, deliveries: Bounded::new() }
+    }
+
+    /// An entry of a version without reasons has the field nowhere; one of a later version may have a reason of its own.
+    #[test]
+    fn a_reason_that_is_not_there_or_not_known_is_none() {
+        let bytes = |withheld| {
+            let mut bytes = Vec::new();
+            stored(withheld).encode(&mut bytes);
+            bytes
+        };
+        let (without, mut with) = (bytes(None), bytes(Some(Withheld::Line)));
+        assert_eq!(with, [&without[..], &[tag::WITHHELD, 1, 3]].concat());
+        assert_eq!(Stored::decode(&without), Ok(stored(None)));
+        assert_eq!(Stored::decode(&with), Ok(stored(Some(Withheld::Line))));
+        *with.last_mut().unwrap() = 99;
+        assert_eq!(Stored::decode(&with), Ok(stored(None)));
     }
 }

@@ -10,7 +10,7 @@
 
 use crate::call::record::Number;
 use crate::limits::NUMBER_PREFIX_DIGITS;
-use crate::text::{Text, bounded};
+use crate::text::Text;
 
 /// Digits in front of, or of the area in, a number.
 pub type Prefix = Text<NUMBER_PREFIX_DIGITS>;
@@ -24,50 +24,53 @@ const LIKELY: usize = 10;
 /// Numbers that a subscriber of the same area dials, where lengths differ.
 const LOCAL: core::ops::RangeInclusive<usize> = 7..=8;
 
-/// How a country numbers: its code, what stands before national and international numbers, and how many digits its
-/// numbers have without all that (0: they differ).
-struct Plan(&'static str, &'static str, &'static str, u8);
+/// How a country numbers: its code, what stands before national and international numbers (blanks fill up), and how many
+/// digits its numbers have without all that (0: they differ).
+struct Plan(u16, [u8; 2], [u8; 4], u8);
+
+/// Where nothing else is known.
+const USUAL: Plan = Plan(0, *b"0 ", *b"00  ", 0);
 
 /// Countries that differ from `0`, `00` and lengths that differ, or whose length is known.
 const PLANS: [Plan; 32] = [
-    Plan("1", "1", "011", 10),
-    Plan("7", "8", "810", 10),
-    Plan("30", "", "00", 10),
-    Plan("31", "0", "00", 9),
-    Plan("33", "0", "00", 9),
-    Plan("34", "", "00", 9),
-    Plan("36", "06", "00", 0),
-    Plan("39", "", "00", 0),
-    Plan("41", "0", "00", 9),
-    Plan("45", "", "00", 8),
-    Plan("47", "", "00", 8),
-    Plan("48", "", "00", 9),
-    Plan("61", "0", "0011", 9),
-    Plan("65", "", "001", 8),
-    Plan("81", "0", "010", 0),
-    Plan("351", "", "00", 9),
-    Plan("352", "", "00", 0),
-    Plan("357", "", "00", 8),
-    Plan("371", "", "00", 8),
-    Plan("372", "", "00", 0),
-    Plan("373", "0", "00", 8),
-    Plan("374", "0", "00", 8),
-    Plan("375", "80", "810", 9),
-    Plan("380", "0", "00", 9),
-    Plan("420", "", "00", 9),
-    Plan("852", "", "001", 8),
-    Plan("992", "8", "810", 9),
-    Plan("993", "8", "810", 8),
-    Plan("994", "0", "00", 9),
-    Plan("995", "0", "00", 9),
-    Plan("996", "0", "00", 9),
-    Plan("998", "", "00", 9),
+    Plan(1, *b"1 ", *b"011 ", 10),
+    Plan(7, *b"8 ", *b"810 ", 10),
+    Plan(30, *b"  ", *b"00  ", 10),
+    Plan(31, *b"0 ", *b"00  ", 9),
+    Plan(33, *b"0 ", *b"00  ", 9),
+    Plan(34, *b"  ", *b"00  ", 9),
+    Plan(36, *b"06", *b"00  ", 0),
+    Plan(39, *b"  ", *b"00  ", 0),
+    Plan(41, *b"0 ", *b"00  ", 9),
+    Plan(45, *b"  ", *b"00  ", 8),
+    Plan(47, *b"  ", *b"00  ", 8),
+    Plan(48, *b"  ", *b"00  ", 9),
+    Plan(61, *b"0 ", *b"0011", 9),
+    Plan(65, *b"  ", *b"001 ", 8),
+    Plan(81, *b"0 ", *b"010 ", 0),
+    Plan(351, *b"  ", *b"00  ", 9),
+    Plan(352, *b"  ", *b"00  ", 0),
+    Plan(357, *b"  ", *b"00  ", 8),
+    Plan(371, *b"  ", *b"00  ", 8),
+    Plan(372, *b"  ", *b"00  ", 0),
+    Plan(373, *b"0 ", *b"00  ", 8),
+    Plan(374, *b"0 ", *b"00  ", 8),
+    Plan(375, *b"80", *b"810 ", 9),
+    Plan(380, *b"0 ", *b"00  ", 9),
+    Plan(420, *b"  ", *b"00  ", 9),
+    Plan(852, *b"  ", *b"001 ", 8),
+    Plan(992, *b"8 ", *b"810 ", 9),
+    Plan(993, *b"8 ", *b"810 ", 8),
+    Plan(994, *b"0 ", *b"00  ", 9),
+    Plan(995, *b"0 ", *b"00  ", 9),
+    Plan(996, *b"0 ", *b"00  ", 9),
+    Plan(998, *b"  ", *b"00  ", 9),
 ];
 
 /// The country that an office dials in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Country {
-    code: Text<3>,
+    code: Prefix,
     /// Before a national number; empty: nothing.
     pub trunk_prefix: Prefix,
     /// Before the code of another country.
@@ -81,16 +84,15 @@ impl Country {
     /// The country of this calling code, with or without `+`, and its own prefixes. None: it is no such code.
     pub fn of(code: &str) -> Option<Self> {
         let code = code.strip_prefix('+').unwrap_or(code);
-        let fits = (1..=3).contains(&code.len()) && is_digits(code) && !code.starts_with('0');
-        if !fits {
+        if code.len() > 3 || !is_digits(code) || code.starts_with('0') {
             return None;
         }
-        let Plan(_, trunk, international, digits) =
-            PLANS.iter().find(|plan| plan.0 == code).unwrap_or(&Plan("", "0", "00", 0));
+        let number: u16 = code.parse().ok()?;
+        let Plan(_, trunk, international, digits) = PLANS.iter().find(|plan| plan.0 == number).unwrap_or(&USUAL);
         Some(Self {
-            code: bounded(code.as_bytes()),
-            trunk_prefix: bounded(trunk.as_bytes()),
-            international_prefix: bounded(international.as_bytes()),
+            code: Prefix::try_from(code).ok()?,
+            trunk_prefix: prefix(trunk),
+            international_prefix: prefix(international),
             area: Prefix::new(),
             digits: usize::from(*digits),
         })
@@ -119,13 +121,18 @@ impl Country {
         rest.map(|rest| joined(&[&self.trunk_prefix, rest])).unwrap_or_default()
     }
 
+    /// A line's number with `+` and as it is dialled inside the country; both empty if it is a name.
+    pub fn spelled(&self, line: &str) -> (Number, Number) {
+        let told = self.e164(line, None).unwrap_or_default();
+        let national = self.national(&told);
+        (told, national)
+    }
+
     fn within(&self, number: &str, context: &str) -> Option<Number> {
         match context.strip_prefix(self.code.as_str()) {
-            Some("") => self.complete(number, &self.area),
-            Some(area) => self.complete(number, area),
+            Some(area) => self.complete(number, if area.is_empty() { &self.area } else { area }),
             None if number.len() <= SHORT || number.starts_with('0') => None,
-            None if number.starts_with(context) => world("", number),
-            None => world(context, number),
+            None => world(if number.starts_with(context) { "" } else { context }, number),
         }
     }
 
@@ -165,7 +172,7 @@ impl Country {
             0 => LOCAL.contains(&number.len()) && !number.starts_with('0'),
             digits => area.len() + number.len() == digits,
         };
-        if area.is_empty() || !fits { None } else { world(&format!("{}{area}", self.code), number) }
+        if area.is_empty() || !fits { None } else { world(&joined(&[&self.code, area]), number) }
     }
 
     /// Whether this can be a national number without prefix.
@@ -173,6 +180,15 @@ impl Country {
         let begins = self.trunk_prefix.is_empty() || !number.starts_with('0');
         begins && if self.digits > 0 { number.len() == self.digits } else { number.len() >= SHORT - 1 }
     }
+}
+
+/// Without the blanks that fill it up.
+fn prefix(filled: &[u8]) -> Prefix {
+    let mut prefix = Prefix::new();
+    for byte in filled.iter().filter(|byte| **byte != b' ') {
+        let _ = prefix.push(char::from(*byte)); // it has room for all of them
+    }
+    prefix
 }
 
 /// `+` and both, if that is a number at all.
@@ -201,6 +217,7 @@ pub fn is_digits(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::bounded;
 
     fn told(code: &str, area: &str, number: &str) -> String {
         let country = Country { area: bounded(area.as_bytes()), ..Country::of(code).unwrap() };
@@ -209,11 +226,14 @@ mod tests {
 
     #[test]
     fn the_plans_are_codes_and_none_twice() {
-        for (nth, Plan(code, trunk, international, digits)) in PLANS.iter().enumerate() {
-            assert!(Country::of(code).is_some() && code.len() + usize::from(*digits) <= 15, "{code}");
-            assert!(trunk.len() <= NUMBER_PREFIX_DIGITS && is_digits(international), "{code}");
-            assert!(PLANS.iter().skip(nth + 1).all(|other| other.0 != *code), "{code}");
+        assert!(PLANS.is_sorted_by(|one, two| one.0.to_string().len() <= two.0.to_string().len() && one.0 < two.0));
+        for Plan(code, _, _, digits) in &PLANS {
+            let country = Country::of(&code.to_string()).unwrap();
+            assert!(country.code.len() + usize::from(*digits) <= 15, "{code}");
+            assert!(country.trunk_prefix.is_empty() || is_digits(&country.trunk_prefix), "{code}");
+            assert!(is_digits(&country.international_prefix), "{code}");
         }
+        assert_eq!(Country::of("44").map(|usual| usual.trunk_prefix.to_string()).as_deref(), Some("0"));
         for code in ["", "0", "07", "1234", "RU", "++7", "7 "] {
             assert_eq!(Country::of(code), None, "{code}");
         }

@@ -8,7 +8,7 @@ mod pattern;
 pub mod rules;
 
 pub use country::{Country, Prefix, is_digits};
-pub use pattern::{Entry, Fault, HIDDEN, Pattern, Spellings};
+pub use pattern::{Entry, Fault, HIDDEN, Pattern, Spellings, is_in, is_separator};
 
 use crate::call::record::Number;
 use crate::limits::NUMBER_BYTES;
@@ -55,35 +55,27 @@ pub struct Cleaned {
     pub number: Number,
     /// The digits of the `+…` that a SIP address gives beside it.
     pub context: Option<Number>,
+    /// It is something that a person dials.
+    pub is_dialled: bool,
 }
 
 impl Cleaned {
-    /// Takes off `tel:` and `sip:`, host, parameters, and separators if that leaves something that a person dials.
+    /// Takes off scheme, host and parameters, and separators if that leaves something that a person dials.
     pub fn of(told: &str) -> Self {
-        let mut bare = told;
-        while let Some(rest) = without_scheme(bare) {
-            bare = rest;
-        }
-        let mut parts = bare.split(';');
-        let first = parts.next().unwrap_or_default();
-        let user = first.split('@').next().unwrap_or(first);
+        let mut parts = told.split(';');
+        let address = parts.next().unwrap_or_default();
         let context = parts.find_map(|part| part.strip_prefix("phone-context=+")).map(digits);
         // A text that fills its bound may have been cut in the middle of its context.
         let context = context.filter(|context| !context.is_empty() && told.len() < NUMBER_BYTES);
-        let has_inner_plus = user.trim_start().get(1..).is_some_and(|rest| rest.contains('+'));
-        if !is_dialled(user.as_bytes()) || has_inner_plus {
-            return Self { number: bounded(user.as_bytes()), context: None };
+        let address = address.split('@').next().unwrap_or_default();
+        let user = address.rsplit(':').next().unwrap_or_default().as_bytes();
+        let mut kept: Vec<u8> = user.iter().copied().filter(|b| !is_separator(*b)).collect();
+        let is_dialled = is_dialled(user) && !kept.iter().skip(1).any(|b| *b == b'+');
+        if !is_dialled {
+            kept = user.to_vec();
         }
-        let kept: Vec<u8> = user.bytes().filter(|b| !matches!(b, b'-' | b'(' | b')' | b' ')).collect();
-        Self { number: bounded(&kept), context }
+        Self { number: bounded(&kept), context: context.filter(|_| is_dialled), is_dialled }
     }
-}
-
-fn without_scheme(text: &str) -> Option<&str> {
-    ["tel:", "sip:", "sips:"].iter().find_map(|scheme| {
-        let (head, rest) = text.split_at_checked(scheme.len())?;
-        head.eq_ignore_ascii_case(scheme).then_some(rest)
-    })
 }
 
 fn digits(text: &str) -> Number {
@@ -160,6 +152,7 @@ mod tests {
             ("*8101", "*8101", None),
             ("ivan.petrov-2", "ivan.petrov-2", None),
             ("8+7916", "8+7916", None),
+            (" (+7) 916", "+7916", None),
             ("жуткий;x", "жуткий", None),
             ("", "", None),
             ("+", "+", None),

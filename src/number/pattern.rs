@@ -12,7 +12,6 @@ use super::bare_of_plus;
 use crate::call::classify;
 use crate::call::record::Number;
 use crate::limits::NUMBER_PATTERN_BYTES;
-use crate::text::bounded;
 
 /// The word for a hidden number in lists and replacements.
 pub const HIDDEN: &str = "hidden";
@@ -34,6 +33,7 @@ enum Element {
 pub type Fault = (&'static str, &'static str);
 
 const ANY: u16 = 0x3ff;
+const SETS: &str = "write sets like [1-5] or [78]";
 const REMEDY: &str = "write digits, +, #, X for any digit, Z 1-9, N 2-9, [1-5] a set, and at the end * for any rest";
 
 /// A number as a rule fits it.
@@ -53,9 +53,10 @@ impl Pattern {
             return Err(("is too long for a number", "write * for its end"));
         }
         let mut elements = Vec::new();
-        let mut rest = text;
-        while let Some((element, left)) = step(rest)? {
-            rest = left;
+        let mut rest = text.as_bytes();
+        while let [first, behind @ ..] = rest {
+            let (element, behind) = step(*first, behind)?;
+            rest = behind;
             elements.extend(element);
         }
         let bars = elements.iter().filter(|element| **element == Element::Bar).count();
@@ -84,78 +85,89 @@ impl Pattern {
     }
 
     /// The one number that it fits; none if there are several.
-    pub fn only(&self) -> Option<Number> {
-        let literal = |element: &Element| match element {
-            Element::Literal(byte) => Some(*byte),
-            _ => None,
-        };
-        let bytes: Option<Vec<u8>> = self.elements.iter().map(literal).collect();
-        bytes.map(|bytes| bounded(&bytes))
+    fn only(&self) -> Option<Number> {
+        let mut number = Number::new();
+        for element in &self.elements {
+            let Element::Literal(byte) = element else { return None };
+            number.push(char::from(*byte)).ok()?;
+        }
+        Some(number)
     }
 
     /// What is kept of `number` if the pattern fits all of it: what follows the bar, else what begins with the first
     /// character that is not literal.
     pub fn kept<'n>(&self, number: &'n str) -> Option<&'n str> {
-        let mut rest = number.as_bytes();
-        let (mut bar, mut wild) = (None, None);
-        for element in &self.elements {
-            if !matches!(element, Element::Literal(_) | Element::Bar) {
-                wild = wild.or(Some(rest.len()));
-            }
-            match element {
-                Element::Bar => bar = Some(rest.len()),
-                Element::Rest(least) => {
-                    let fits = rest.len() >= *least;
-                    rest = if fits { &[] } else { return None };
-                }
-                Element::Literal(byte) => rest = rest.strip_prefix(&[*byte])?,
-                Element::Digits(set) => {
-                    let (digit, left) = rest.split_first()?;
-                    let is_in = digit.is_ascii_digit() && *set & (1 << (*digit - b'0')) != 0;
-                    rest = if is_in { left } else { return None };
-                }
-            }
-        }
-        let length = bar.or(wild).unwrap_or(0);
-        if rest.is_empty() { number.get(number.len().checked_sub(length)?..) } else { None }
+        kept(&self.elements, number)
     }
 
-    /// Whether the pattern fits all of `number`.
-    pub fn fits(&self, number: &str) -> bool {
-        self.kept(number).is_some()
+    /// Whether the pattern, less a leading `+`, fits all of `number`, less a leading `+`.
+    fn fits(&self, number: &str) -> bool {
+        let elements = match &*self.elements {
+            [Element::Literal(b'+'), rest @ ..] => rest,
+            all => all,
+        };
+        kept(elements, bare_of_plus(number)).is_some()
     }
 }
 
-/// The next step of a pattern, none for a separator, and the text behind it; none at the end.
-fn step(text: &str) -> Result<Option<(Option<Element>, &str)>, Fault> {
-    let mut chars = text.chars();
-    let Some(first) = chars.next() else { return Ok(None) };
-    let rest = chars.as_str();
-    let element = match first {
-        'X' | 'x' => Element::Digits(ANY),
-        'Z' | 'z' => Element::Digits(ANY & !1),
-        'N' | 'n' => Element::Digits(ANY & !0b11),
-        '*' if rest.is_empty() => Element::Rest(0),
-        '.' if rest.is_empty() => Element::Rest(1),
-        '.' => return Err(("goes on behind `.`", "`.` and `*` stand for any rest: write them last")),
-        '!' => return Err(("holds `!`", "write * for any rest")),
-        '|' => Element::Bar,
-        '[' => {
-            let (set, rest) = rest.split_once(']').ok_or(("has a `[` without `]`", "write sets like [1-5] or [78]"))?;
-            return Ok(Some((Some(Element::Digits(digits(set)?)), rest)));
+fn kept<'n>(elements: &[Element], number: &'n str) -> Option<&'n str> {
+    let mut rest = number.as_bytes();
+    let (mut bar, mut wild) = (None, None);
+    for element in elements {
+        if !matches!(element, Element::Literal(_) | Element::Bar) {
+            wild = wild.or(Some(rest.len()));
         }
-        '-' | ' ' | '(' | ')' => return Ok(Some((None, rest))),
-        '0'..='9' | '+' | '*' | '#' => Element::Literal(u8::try_from(first).unwrap_or_default()),
+        match element {
+            Element::Bar => bar = Some(rest.len()),
+            Element::Rest(least) => {
+                let fits = rest.len() >= *least;
+                rest = if fits { &[] } else { return None };
+            }
+            Element::Literal(byte) => rest = rest.strip_prefix(&[*byte])?,
+            Element::Digits(set) => {
+                let (digit, left) = rest.split_first()?;
+                let is_in = digit.is_ascii_digit() && *set & (1 << (*digit - b'0')) != 0;
+                rest = if is_in { left } else { return None };
+            }
+        }
+    }
+    let length = bar.or(wild).unwrap_or(0);
+    if rest.is_empty() { number.get(number.len().checked_sub(length)?..) } else { None }
+}
+
+/// The next step of a pattern, none for a separator, and the text behind it.
+fn step(first: u8, rest: &[u8]) -> Result<(Option<Element>, &[u8]), Fault> {
+    let element = match first {
+        b'X' | b'x' => Element::Digits(ANY),
+        b'Z' | b'z' => Element::Digits(ANY & !1),
+        b'N' | b'n' => Element::Digits(ANY & !0b11),
+        b'*' if rest.is_empty() => Element::Rest(0),
+        b'.' if rest.is_empty() => Element::Rest(1),
+        b'.' => return Err(("goes on behind `.`", "`.` and `*` stand for any rest: write them last")),
+        b'!' => return Err(("holds `!`", "write * for any rest")),
+        b'|' => Element::Bar,
+        b'[' => {
+            let end = rest.iter().position(|b| *b == b']').ok_or(("has a `[` without `]`", SETS))?;
+            let set = digits(rest.get(..end).unwrap_or_default())?;
+            return Ok((Some(Element::Digits(set)), rest.get(end + 1..).unwrap_or_default()));
+        }
+        _ if is_separator(first) => return Ok((None, rest)),
+        b'0'..=b'9' | b'+' | b'*' | b'#' => Element::Literal(first),
         _ => return Err(("is not a pattern of numbers", REMEDY)),
     };
-    Ok(Some((Some(element), rest)))
+    Ok((Some(element), rest))
+}
+
+/// Whether people put this between digits.
+pub fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'-' | b' ' | b'(' | b')')
 }
 
 /// The digits of a set: `1-57` is 1 to 5 and 7.
-fn digits(set: &str) -> Result<u16, Fault> {
-    let fault = ("has a set of something other than digits", "write sets like [1-5] or [78]");
+fn digits(set: &[u8]) -> Result<u16, Fault> {
+    let fault = ("has a set of something other than digits", SETS);
     let mut found = 0;
-    let mut rest = set.as_bytes();
+    let mut rest = set;
     loop {
         let (from, to) = match rest {
             [from, b'-', to, left @ ..] => {
@@ -187,7 +199,7 @@ pub enum Entry {
 /// One number in the spellings that an entry may mean.
 #[derive(Clone, Copy, Debug)]
 pub struct Spellings<'a> {
-    /// As the CRM gets it.
+    /// As the CRM gets it; empty when hidden.
     pub told: &'a str,
     /// As the PBX tells it.
     pub raw: &'a str,
@@ -201,8 +213,8 @@ impl Entry {
     /// # Errors
     /// What is wrong and the remedy.
     pub fn parse(text: &str) -> Result<Self, Fault> {
-        let is_numbers = |c: char| c.is_ascii_digit() || "XZNxzn+*#[]-._!| ()".contains(c);
-        if !text.chars().all(is_numbers) {
+        let is_numbers = |b: u8| b.is_ascii_digit() || b"XZNxzn+*#[]-._!| ()".contains(&b);
+        if !text.bytes().all(is_numbers) {
             if text.len() > NUMBER_PATTERN_BYTES {
                 return Err(("is too long for a name", "write * for its end"));
             }
@@ -215,6 +227,16 @@ impl Entry {
         Ok(Self::Number(pattern))
     }
 
+    /// The one number or name that it fits, empty for the hidden one; none if there are several.
+    pub fn only(&self) -> Option<Number> {
+        match self {
+            Self::Number(pattern) => pattern.only(),
+            Self::Name(name) if &**name == HIDDEN => Some(Number::new()),
+            Self::Name(name) if name.contains('*') => None,
+            Self::Name(name) => Number::try_from(&**name).ok(),
+        }
+    }
+
     /// Whether it is a name.
     pub fn is_name(&self) -> bool {
         matches!(self, Self::Name(_))
@@ -224,17 +246,16 @@ impl Entry {
     pub fn fits(&self, number: Spellings<'_>) -> bool {
         let Spellings { told, raw, national } = number;
         match self {
-            Self::Name(name) => classify::matches(name, if raw.is_empty() { HIDDEN } else { raw }.as_bytes()),
-            Self::Number(pattern) if pattern.is_international() => {
-                pattern.fits(told) || !told.starts_with('+') && pattern.fits(&format!("+{told}"))
-            }
-            Self::Number(pattern) => {
-                pattern.fits(bare_of_plus(told))
-                    || pattern.fits(bare_of_plus(raw))
-                    || !national.is_empty() && pattern.fits(national)
-            }
+            Self::Name(name) => classify::matches(name, if told.is_empty() { HIDDEN } else { raw }.as_bytes()),
+            Self::Number(pattern) if pattern.is_international() => pattern.fits(told),
+            Self::Number(pattern) => [told, raw, national].iter().any(|number| pattern.fits(number)),
         }
     }
+}
+
+/// Whether one of the entries means this number.
+pub fn is_in(list: &[Entry], number: Spellings<'_>) -> bool {
+    list.iter().any(|entry| entry.fits(number))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 //! [`NUMBER_LIST`](crate::limits::NUMBER_LIST) entries in each list, tried one after the other; a number that would not
 //! fit into [`NUMBER_BYTES`](crate::limits::NUMBER_BYTES) is left as it was.
 
-use super::{Cleaned, Country, Entry, HIDDEN, Pattern, Spellings, is_dialled, without_parameters};
+use super::{Cleaned, Country, Entry, HIDDEN, Pattern, Spellings, is_in, without_parameters};
 use crate::call::record::{Direction, Number, Withheld};
 use crate::text::bounded;
 
@@ -35,9 +35,10 @@ impl Rewrite {
             return Some(Number::new());
         }
         let mut rewritten = Number::new();
-        let (head, tail) = self.to.split_once('*').unwrap_or((&self.to, ""));
-        let kept = if self.to.contains('*') { kept } else { "" };
-        let fits = [head, kept, tail].iter().all(|part| rewritten.push_str(part).is_ok());
+        let fits = self.to.chars().all(|c| {
+            let put = if c == '*' { rewritten.push_str(kept) } else { rewritten.push(c) };
+            put.is_ok()
+        });
         Some(if fits { rewritten } else { bounded(number.as_bytes()) })
     }
 }
@@ -95,8 +96,8 @@ impl Rules {
 
     fn tell(&self, direction: Direction, cleaned: &Cleaned) -> Number {
         let number = &cleaned.number;
-        let is_dialled = is_dialled(number.as_bytes());
-        let rewritten = self.rewrites.iter().filter(|_| is_dialled).find_map(|rule| rule.apply(direction, number));
+        let mut rules = self.rewrites.iter().filter(|_| cleaned.is_dialled);
+        let rewritten = rules.find_map(|rule| rule.apply(direction, number));
         let context = cleaned.context.as_deref().filter(|_| rewritten.is_none());
         let number = rewritten.as_ref().unwrap_or(number);
         let whole = self.country.as_ref().and_then(|country| country.e164(number, context));
@@ -104,14 +105,14 @@ impl Rules {
     }
 
     fn withhold(&self, call: Outside<'_>, client: Spellings<'_>) -> Option<Withheld> {
-        let is_in = |list: &[Entry]| list.iter().any(|entry| entry.fits(client));
-        if is_in(&self.own) {
-            return Some(Withheld::Own);
+        let is_passed = |only: &[Entry]| only.is_empty() || is_in(only, client);
+        if is_in(&self.own, client) {
+            Some(Withheld::Own)
+        } else if is_in(&self.not_clients, client) || !is_passed(&self.only_clients) {
+            Some(Withheld::Client)
+        } else {
+            (!self.is_line_posted(call)).then_some(Withheld::Line)
         }
-        if is_in(&self.not_clients) || !self.only_clients.is_empty() && !is_in(&self.only_clients) {
-            return Some(Withheld::Client);
-        }
-        (!self.is_line_posted(call)).then_some(Withheld::Line)
     }
 
     /// An outbound call has no DID: where only DIDs are listed it passes.
@@ -119,17 +120,19 @@ impl Rules {
         if self.only_lines.is_empty() && self.not_lines.is_empty() {
             return true;
         }
-        let whole = self.country.as_ref().and_then(|country| Some((country, country.e164(call.line, None)?)));
-        let national = whole.as_ref().map(|(country, told)| country.national(told)).unwrap_or_default();
-        let told = whole.as_ref().map_or(call.line, |(_, told)| told.as_str());
+        let (told, national) = match &self.country {
+            Some(country) => country.spelled(call.line),
+            None => Default::default(),
+        };
+        let told = if told.is_empty() { call.line } else { told.as_str() };
         let line = Spellings { told, raw: call.line, national: &national };
         let trunk = Spellings { told: call.trunk, raw: call.trunk, national: "" };
-        let is_in = |list: &[Entry]| list.iter().any(|entry| entry.fits(line) || entry.fits(trunk));
+        let is_listed = |list: &[Entry]| is_in(list, line) || is_in(list, trunk);
         let names_no_trunk = !self.only_lines.iter().any(Entry::is_name);
-        let is_let_pass = self.only_lines.is_empty()
-            || is_in(&self.only_lines)
-            || call.direction == Direction::Outbound && names_no_trunk;
-        is_let_pass && !is_in(&self.not_lines)
+        let is_passed = self.only_lines.is_empty()
+            || call.direction == Direction::Outbound && names_no_trunk
+            || is_listed(&self.only_lines);
+        is_passed && !is_listed(&self.not_lines)
     }
 }
 
@@ -200,6 +203,7 @@ mod tests {
     #[test]
     fn own_numbers_and_listed_clients_are_withheld_in_any_spelling() {
         let rules = Rules {
+            rewrites: vec![rewrite(None, "0000000", HIDDEN)],
             own: entries(&["8495111*", "+79160000001"]),
             not_clients: entries(&["7800.", "hidden", "taxi*"]),
             ..russia()
@@ -211,6 +215,7 @@ mod tests {
             ("9160000001", Some(Withheld::Own)),
             ("88005553535", Some(Withheld::Client)),
             ("", Some(Withheld::Client)),
+            ("0000000", Some(Withheld::Client)),
             ("taxi-1", Some(Withheld::Client)),
             ("89160000002", None),
         ] {

@@ -209,7 +209,7 @@ impl Office {
             pbx_name: "office".into(),
             contexts: Contexts::default(),
             profile: profile::AUTO,
-            numbers: numbers.clone(),
+            numbers: numbers.clone().into(),
         };
         let (journal, mirror) = (Box::new(desk.clone()), Box::new(desk.clone()));
         Hub::new(Parts { tracker, seats: vec![seat], recordings: false, journal, mirror, saved }, now)
