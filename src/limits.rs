@@ -93,6 +93,16 @@ pub const AMI_STEPS: usize = 16;
 /// Outputs of the link that wait to be taken. One packet makes four at most, and they are drained before the next.
 pub const AMI_OUTPUTS: usize = 16;
 
+// ---- the family of PBX ----------------------------------------------------------------------------------------------------------
+
+/// Channels after which a family that was not recognised is looked for no more: an office has used all its contexts by
+/// then. The generic profile stays.
+pub const FAMILY_CHANNELS: u32 = 1000;
+/// After this long, and [`FAMILY_FEW_CHANNELS`] channels, a family is recognised by fewer of its words.
+pub const FAMILY_TIME: Duration = Duration::from_secs(600);
+/// Channels without which time alone tells nothing of the family: a dozen calls. Until then only clear words count.
+pub const FAMILY_FEW_CHANNELS: u32 = 16;
+
 // ---- texts of a call ------------------------------------------------------------------------------------------------------------
 
 /// Identity of a call in the CRM, in bytes: Bitrix24 takes at most 64 in EXTERNAL_CALL_ID. Longer ones keep their tail.

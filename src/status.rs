@@ -51,12 +51,24 @@ pub struct Pbx {
     pub live: bool,
     /// What is going on, in words.
     pub state: String,
+    /// What is known of its family.
+    pub profile: Profile,
     /// What it said of its version.
     pub server: String,
     /// AMI events read since the start.
     pub events: u64,
     /// Times the link was lost.
     pub link_losses: u64,
+}
+
+/// The profile in use.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Profile {
+    /// Its name; `auto` while no family was recognised.
+    pub name: String,
+    /// The words by which `auto` picked it; empty: it is as configured.
+    pub picked_by: String,
 }
 
 /// The journal.
@@ -198,6 +210,7 @@ impl fmt::Display for Report {
             self.memory_peak_kib
         )?;
         writeln!(f, "pbx      {} at {}: {}", pbx.name, pbx.address, pbx.state)?;
+        writeln!(f, "         {}", pbx.profile)?;
         writeln!(
             f,
             "calls    {} in progress, {} events read, link lost {} times",
@@ -232,6 +245,16 @@ impl fmt::Display for Report {
             write!(f, "{crm}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.name.as_str(), self.picked_by.as_str()) {
+            ("auto", _) => f.write_str("profile auto, no family of PBX recognised so far"),
+            (name, "") => write!(f, "profile {name}, as configured"),
+            (name, words) => write!(f, "profile {name}, picked by {words}"),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A pure judgement, in this order: what the user configured, what the profile knows of trunks, what the PBX told of
 //! the peer's purpose, what the technology says, what the profile knows of the office's contexts, what the name says (two
-//! to six digits are an extension). Each judgement names its [`Reason`], so that a wrong guess can be seen. Keeps the
+//! to six digits are an extension). Behind the profile stands the generic one, so that none knows less than it. Each judgement names its [`Reason`], so that a wrong guess can be seen. Keeps the
 //! patterns and the peers whose purpose was told ([`crate::limits::PEERS`] at most), nothing about calls. Does not decide
 //! a call's direction.
 
@@ -10,7 +10,7 @@ use super::channel::{ChannelName, Kind};
 use super::record::{Extension, Line};
 use crate::ami::event::Purpose;
 use crate::limits::{PEERS, TRUNK_BYTES};
-use crate::profile::Profile;
+use crate::profile::{self, Profile};
 use crate::text::{Text, bounded};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -55,8 +55,8 @@ pub enum Reason {
     Configured,
     /// The PBX told what the peer is for.
     Pbx,
-    /// The profile knows the context, or the name.
-    Profile,
+    /// This profile knows the context, or the name.
+    Profile(&'static str),
     /// A technology of telephone lines.
     Technology,
     /// The name alone: a number of two to six digits or not.
@@ -118,6 +118,16 @@ impl Classifier {
         Self { contexts, profile, told: HashMap::new() }
     }
 
+    /// The family was recognised: its profile goes before the generic one from now on.
+    pub fn pick(&mut self, profile: &'static Profile) {
+        self.profile = profile;
+    }
+
+    /// The profile in use.
+    pub fn profile(&self) -> &'static Profile {
+        self.profile
+    }
+
     /// The PBX told what a peer is for, now perhaps otherwise than before. Past [`PEERS`] nothing more is learned.
     pub fn learn(&mut self, technology: &[u8], name: &[u8], purpose: Purpose) {
         let peer = (bounded(technology), bounded(name));
@@ -151,15 +161,28 @@ impl Classifier {
 
     /// What is thought of a context, and whether the configuration or the profile says so.
     pub fn side(&self, context: &[u8]) -> (Side, Reason) {
-        let sides = [
-            (any(&self.contexts.ignored, context), Side::Ignored, Reason::Configured),
-            (any(&self.contexts.external, context), Side::External, Reason::Configured),
-            (any(&self.contexts.internal, context), Side::Internal, Reason::Configured),
-            (any(self.profile.external, context), Side::External, Reason::Profile),
-            (any(self.profile.internal, context), Side::Internal, Reason::Profile),
+        let configured = [
+            (&self.contexts.ignored, Side::Ignored),
+            (&self.contexts.external, Side::External),
+            (&self.contexts.internal, Side::Internal),
         ];
-        let known = sides.into_iter().find(|(fits, ..)| *fits);
-        known.map_or((Side::Unknown, Reason::Grammar), |(_, side, reason)| (side, reason))
+        if let Some((_, side)) = configured.into_iter().find(|(patterns, _)| any(patterns, context)) {
+            return (side, Reason::Configured);
+        }
+        for profile in self.profiles() {
+            for (patterns, side) in [(profile.external, Side::External), (profile.internal, Side::Internal)] {
+                if any(patterns, context) {
+                    return (side, Reason::Profile(profile.name));
+                }
+            }
+        }
+        (Side::Unknown, Reason::Grammar)
+    }
+
+    /// The profile in use, and the generic one behind it.
+    fn profiles(&self) -> impl Iterator<Item = &'static Profile> + use<> {
+        let behind = Some(profile::AUTO).filter(|auto| auto.name != self.profile.name);
+        core::iter::once(self.profile).chain(behind)
     }
 
     fn is_trunk(&self, technology: &[u8], peer: &[u8], context: &[u8]) -> (bool, Reason) {
@@ -167,9 +190,11 @@ impl Classifier {
         match side {
             (Side::External, Reason::Configured) => return (true, Reason::Configured),
             (Side::Internal, Reason::Configured) => return (false, Reason::Configured),
-            (Side::External, _) => return (true, Reason::Profile),
-            _ if any(self.profile.trunks, peer) => return (true, Reason::Profile),
+            (Side::External, reason) => return (true, reason),
             _ => {}
+        }
+        if let Some(profile) = self.profiles().find(|profile| any(profile.trunks, peer)) {
+            return (true, Reason::Profile(profile.name));
         }
         match self.purpose(technology, peer) {
             Purpose::Line => (true, Reason::Pbx),
@@ -177,7 +202,7 @@ impl Classifier {
             Purpose::Untold if LINE_TECHNOLOGIES.iter().any(|line| technology.eq_ignore_ascii_case(line)) => {
                 (true, Reason::Technology)
             }
-            Purpose::Untold if side.0 == Side::Internal => (false, Reason::Profile),
+            Purpose::Untold if side.0 == Side::Internal => (false, side.1),
             Purpose::Untold => (!is_extension_number(extension(peer).as_bytes()), Reason::Grammar),
         }
     }
@@ -239,7 +264,6 @@ pub fn matches(pattern: &str, text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile;
 
     fn judge(name: &str, context: &str) -> Party {
         Classifier::new(Contexts::default(), profile::AUTO).party(name.as_bytes(), context.as_bytes())
@@ -321,9 +345,9 @@ mod tests {
             ("SIP", "101", "office-in", trunk("101"), Reason::Configured),
             ("SIP", "101", "paging", Party::Nobody, Reason::Configured),
             ("PJSIP", "123456", "", trunk("123456"), Reason::Pbx),
-            ("SIP", "ivan", "from-internal", ext("ivan"), Reason::Profile),
-            ("SIP", "101", "from-trunk", trunk("101"), Reason::Profile),
-            ("SIP", "trunk_1", "", trunk("trunk_1"), Reason::Profile),
+            ("SIP", "ivan", "from-internal", ext("ivan"), Reason::Profile("auto")),
+            ("SIP", "101", "from-trunk", trunk("101"), Reason::Profile("auto")),
+            ("SIP", "trunk_1", "", trunk("trunk_1"), Reason::Profile("auto")),
             ("YSGSM", "11", "", trunk("11"), Reason::Technology),
             ("SIP", "101", "", ext("101"), Reason::Grammar),
             ("SIP", "mtt", "", trunk("mtt"), Reason::Grammar),
@@ -332,7 +356,30 @@ mod tests {
             assert_eq!(judged, Judgement { party, reason }, "{technology}/{peer} in {context}");
         }
         assert_eq!(judge.side(b"office-in"), (Side::External, Reason::Configured));
-        assert_eq!(judge.side(b"from-internal"), (Side::Internal, Reason::Profile));
+        assert_eq!(judge.side(b"from-internal"), (Side::Internal, Reason::Profile("auto")));
         assert_eq!(judge.side(b"default"), (Side::Unknown, Reason::Grammar));
+    }
+
+    #[test]
+    fn a_family_goes_before_the_generic_profile_and_takes_nothing_from_it() {
+        for family in profile::PROFILES {
+            let mut judge = Classifier::new(Contexts::default(), profile::AUTO);
+            judge.pick(family);
+            let named = Classifier::new(Contexts::default(), family);
+            let names = profile::PROFILES.iter().flat_map(|profile| profile.external.iter().chain(profile.internal));
+            for context in names.map(|pattern| pattern.replace('*', "7")).chain(["default".into(), "s".into()]) {
+                for peer in ["101", "ivan", "T2_103_1", "trunk_1", "trunk-mtt-endpoint"] {
+                    let (peer, context) = (peer.as_bytes(), context.as_bytes());
+                    let generic = Classifier::new(Contexts::default(), profile::AUTO).judge(b"PJSIP", peer, context);
+                    assert_eq!(judge.judge(b"PJSIP", peer, context).party, generic.party, "{}", family.name);
+                    assert_eq!(judge.judge(b"PJSIP", peer, context), named.judge(b"PJSIP", peer, context));
+                }
+            }
+        }
+        let mut judge = Classifier::new(Contexts::default(), profile::AUTO);
+        assert_eq!(judge.side(b"DID_trunk_1"), (Side::External, Reason::Profile("auto")));
+        judge.pick(profile::named("yeastar-s").unwrap());
+        assert_eq!(judge.side(b"DID_trunk_1"), (Side::External, Reason::Profile("yeastar-s")));
+        assert_eq!(judge.side(b"incoming-mtt"), (Side::External, Reason::Profile("auto")));
     }
 }

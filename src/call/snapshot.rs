@@ -56,6 +56,7 @@ impl Tracker {
         if self.snapshot.is_none() {
             return;
         }
+        self.hear_family(listed, now);
         let Some(leg) = self.listed(channel, *duration_secs, now) else { return };
         let is_called = [b"AppDial" as &[u8], b"AppDial2", b"AppQueue"].iter().any(|app| is(application, app));
         let (bridge, bridged) = (self.hash.of(bridge), self.hash.of(bridged));

@@ -23,6 +23,7 @@ pub(super) enum Pending {
     Live(Key),
     Finished(Key),
     Joined(Box<(CallId, CallId)>),
+    Picked,
 }
 
 impl Tracker {
@@ -32,6 +33,7 @@ impl Tracker {
             let output = match pending {
                 Pending::Live(key) => self.tell(key),
                 Pending::Finished(key) => self.hand_out(key),
+                Pending::Picked => self.picked().map(Output::Picked),
                 Pending::Joined(ids) => Some(Output::Joined { absorbed: ids.0, kept: ids.1 }),
             };
             if output.is_some() {

@@ -12,6 +12,7 @@
 //! a hint is built when it is asked for.
 
 use super::classify::{Classifier, Contexts, Party};
+use super::family::{Family, Pick};
 use super::index::{AsItIs, IdHash, Index};
 use super::leg::Leg;
 use super::live::LiveCall;
@@ -24,7 +25,7 @@ use crate::ami::event::{Event, Purpose};
 use crate::clock::{Monotonic, Stamp};
 use crate::limits::{CALL_SILENCE, ENDED_IDS, RESYNC_EVERY, SETTLE};
 use crate::number::rules::Rules;
-use crate::profile::Profile;
+use crate::profile::{self, Profile};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ pub struct TrackerConfig {
     pub pbx_name: String,
     /// Contexts that the user named.
     pub contexts: Contexts,
-    /// What is known of this family of PBX.
+    /// What is known of this family of PBX; the generic [`AUTO`](crate::profile::AUTO) has the family recognised.
     pub profile: &'static Profile,
     /// What becomes of the clients' numbers when they are told.
     pub numbers: Arc<Rules>,
@@ -57,6 +58,8 @@ pub enum Output {
         /// The call that goes on.
         kept: CallId,
     },
+    /// The family of PBX was recognised; its profile is used from now on. At most once.
+    Picked(Pick),
     /// Please ask the PBX for its list of channels: events were lost, a table overflowed, or it is time to look for
     /// calls whose end was missed.
     ResyncWanted,
@@ -75,6 +78,8 @@ pub struct Tracker {
     pub(super) pbx_name: String,
     pub(super) classifier: Classifier,
     pub(super) numbers: Arc<Rules>,
+    family: Family,
+    picked: Option<Pick>,
     pub(super) hash: IdHash,
     pub(super) legs: Slab<Leg>,
     pub(super) calls: Slab<Call>,
@@ -106,8 +111,11 @@ impl Tracker {
     }
 
     pub(super) fn with_hash(config: TrackerConfig, hash: IdHash) -> Self {
+        let is_named = config.profile.name != profile::AUTO.name;
         Self {
             pbx_name: config.pbx_name,
+            family: if is_named { Family::named() } else { Family::new() },
+            picked: None,
             classifier: Classifier::new(config.contexts, config.profile),
             numbers: config.numbers,
             hash,
@@ -164,6 +172,33 @@ impl Tracker {
     /// The PBX has a peer of this name (`PJSIP`, `101`), for this purpose. Tell before its calls begin.
     pub fn learn_peer(&mut self, technology: &[u8], name: &[u8], purpose: Purpose) {
         self.classifier.learn(technology, name, purpose);
+        self.family.hear_peer(technology, name, b"");
+    }
+
+    /// The PBX speaks this version of AMI.
+    pub fn learn_version(&mut self, ami: &[u8]) {
+        self.family.hear_version(ami);
+    }
+
+    /// The profile in use.
+    pub fn profile(&self) -> &'static Profile {
+        self.classifier.profile()
+    }
+
+    /// By what it was picked; none: it was configured, or is the generic one.
+    pub fn picked(&self) -> Option<Pick> {
+        self.picked
+    }
+
+    /// Looks for the family in an event, before the event is judged: a pick only adds to what is known.
+    pub(super) fn hear_family(&mut self, event: &Event<'_>, now: Stamp) {
+        if self.family.is_open()
+            && let Some(pick) = self.family.hear(event, now.mono)
+        {
+            self.classifier.pick(pick.profile);
+            self.picked = Some(pick);
+            self.pending.push_back(Pending::Picked);
+        }
     }
 
     /// When [`Tracker::handle_timeout`] wants to be called; none: not before the next event.
@@ -328,6 +363,7 @@ impl Tracker {
         if self.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.handle_timeout(now);
         }
+        self.hear_family(event, now);
         self.apply(event, now);
         self.hear_rooms(now);
     }

@@ -10,9 +10,12 @@ use crate::ami::event::Event;
 use crate::ami::link::Output;
 use crate::call::channel::{ChannelName, Kind};
 use crate::call::classify::{Classifier, Party, Reason, Side};
+use crate::call::family::Family;
+use crate::clock::Monotonic;
 use crate::config::Pbx;
 use crate::crm::bitrix24::Check;
 use crate::limits::{CONTEXT_BYTES, CONTEXTS_SEEN, NAMES_SHOWN, PEERS, TRUNK_BYTES};
+use crate::profile;
 use crate::text::{Text, bounded};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +29,7 @@ type Sorted = (usize, String);
 /// What a session with the PBX brought to light.
 pub(super) struct Learned {
     classifier: Classifier,
-    profile: &'static str,
+    family: Family,
     /// Peers of the lists, or of channels in progress, with the context of their calls; empty: not told.
     peers: BTreeMap<Peer, Context>,
     /// How many of them the PBX listed.
@@ -39,7 +42,7 @@ impl Learned {
     pub(super) fn new(pbx: &Pbx) -> Self {
         Self {
             classifier: Classifier::new(pbx.contexts.clone(), pbx.profile),
-            profile: pbx.profile.name,
+            family: Family::new(),
             peers: BTreeMap::new(),
             listed: BTreeSet::new(),
             contexts: BTreeSet::new(),
@@ -49,13 +52,16 @@ impl Learned {
     /// Takes in what concerns peers and contexts.
     pub(super) fn hear(&mut self, output: &Output<'_>) {
         match output {
+            Output::LoggedIn(server) => self.family.hear_version(server.ami_version.as_bytes()),
             Output::Peer { technology, name, context, purpose } if !name.is_empty() => {
+                self.family.hear_peer(technology, name, context);
                 self.classifier.learn(technology, name, *purpose);
                 if let Some(peer) = self.note(technology, name, context) {
                     self.listed.insert(peer);
                 }
             }
-            Output::SnapshotChannel(Event::Listed { channel, .. }) => {
+            Output::SnapshotChannel(listed @ Event::Listed { channel, .. }) => {
+                let _ = self.family.hear(listed, Monotonic::default());
                 let name = ChannelName::parse(channel.name);
                 if name.kind == Kind::Device {
                     self.note(name.technology, name.peer, channel.context);
@@ -82,8 +88,9 @@ impl Learned {
         Some(peer)
     }
 
-    /// One line for the peers, for each sort of judgement, and for the contexts.
-    pub(super) fn checks(&self, calls: usize) -> Vec<Check> {
+    /// One line for the family, for the peers, for each sort of judgement, and for the contexts.
+    pub(super) fn checks(&mut self, calls: usize) -> Vec<Check> {
+        let family = self.pick_family();
         let (mut extensions, mut trunks, mut ignored) = (Group::new(), Group::new(), Group::new());
         for ((technology, name), context) in &self.peers {
             let judged = self.classifier.judge(technology.as_bytes(), name.as_bytes(), context.as_bytes());
@@ -94,13 +101,42 @@ impl Learned {
             };
             group.entry(judged.reason).or_default().insert((word.len(), word));
         }
-        let mut checks = vec![good("pbx peers", format!("{}, {calls} calls in progress", self.counted()))];
-        checks.extend(self.lines("extensions", &extensions));
-        checks.extend(self.lines("trunks", &trunks));
-        checks.extend(self.lines("not followed", &ignored));
+        let mut checks = vec![family, good("pbx peers", format!("{}, {calls} calls in progress", self.counted()))];
+        checks.extend(Self::lines("extensions", &extensions));
+        checks.extend(Self::lines("trunks", &trunks));
+        checks.extend(Self::lines("not followed", &ignored));
         checks.extend(self.lacks(extensions.is_empty(), trunks.is_empty()));
         checks.extend(self.contexts_line());
         checks
+    }
+
+    /// What the PBX looks like; from here on its peers are judged as they will be once the daemon has picked it.
+    fn pick_family(&mut self) -> Check {
+        let (used, guess) = (self.classifier.profile(), self.family.guess());
+        let is_auto = used.name == profile::AUTO.name;
+        let Some(pick) = guess else {
+            return good(
+                "family",
+                if is_auto {
+                    String::from(
+                        "not recognised by what is seen now: profile auto knows the words of all and goes on looking",
+                    )
+                } else {
+                    format!("profile {}, as configured", used.name)
+                },
+            );
+        };
+        if is_auto {
+            self.classifier.pick(pick.profile);
+            return good("family", format!("looks like {}; {} to fix it", pick.look(), pick.advice()));
+        }
+        if pick.fits(used) {
+            return good("family", format!("profile {}, as configured; looks like {}", used.name, pick.look()));
+        }
+        warning(
+            "family",
+            format!("profile {} is configured, but this looks like {}: {}", used.name, pick.look(), pick.advice()),
+        )
     }
 
     fn counted(&self) -> String {
@@ -119,23 +155,12 @@ impl Learned {
         format!("{} listed by the PBX", shown(&each, ", "))
     }
 
-    fn lines(&self, name: &'static str, group: &Group) -> Vec<Check> {
+    fn lines(name: &'static str, group: &Group) -> Vec<Check> {
         let line = |(reason, words): (&Reason, &BTreeSet<Sorted>)| {
             let names: Vec<_> = words.iter().map(|(_, word)| word.clone()).collect();
-            good(name, format!("{} by {}: {}", names.len(), self.reason(*reason, name), shown(&names, ", ")))
+            good(name, format!("{} by {}: {}", names.len(), reason_of(*reason, name), shown(&names, ", ")))
         };
         group.iter().map(line).collect()
-    }
-
-    fn reason(&self, reason: Reason, name: &str) -> String {
-        match (reason, name) {
-            (Reason::Configured, _) => String::from("[pbx.contexts]"),
-            (Reason::Pbx, _) => String::from("what the PBX says of them"),
-            (Reason::Profile, _) => format!("profile {}", self.profile),
-            (Reason::Technology, _) => String::from("technology"),
-            (_, "trunks") => String::from("grammar (no number of 2 to 6 digits)"),
-            _ => String::from("grammar (a number of 2 to 6 digits)"),
-        }
     }
 
     /// A PBX that lists peers has some of both sorts.
@@ -163,10 +188,21 @@ impl Learned {
                 Side::Ignored => "not followed",
                 Side::Unknown => return format!("{context}: unknown, the names decide"),
             };
-            format!("{context}: {side} by {}", self.reason(*reason, "contexts"))
+            format!("{context}: {side} by {}", reason_of(*reason, "contexts"))
         };
         let words: Vec<_> = seen.iter().map(word).collect();
         (!words.is_empty()).then(|| good("contexts", shown(&words, "; ")))
+    }
+}
+
+fn reason_of(reason: Reason, name: &str) -> String {
+    match (reason, name) {
+        (Reason::Configured, _) => String::from("[pbx.contexts]"),
+        (Reason::Pbx, _) => String::from("what the PBX says of them"),
+        (Reason::Profile(profile), _) => format!("profile {profile}"),
+        (Reason::Technology, _) => String::from("technology"),
+        (_, "trunks") => String::from("grammar (no number of 2 to 6 digits)"),
+        _ => String::from("grammar (a number of 2 to 6 digits)"),
     }
 }
 

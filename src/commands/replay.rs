@@ -33,8 +33,8 @@ pub(super) fn replay(invocation: &Invocation, transcript: &Path, as_json: bool) 
     let timing = Timing::parse(&fs::read_to_string(transcript.with_extension("timing.tsv")).unwrap_or_default());
     let begun = Stamp { mono: Default::default(), wall: ended };
     let mut exit = Exit::Well;
-    play(tracker, &bytes, &timing, begun, |output, now| {
-        if let (Output::Finished(call), Exit::Well) = (output, exit) {
+    play(tracker, &bytes, &timing, begun, |output, now| match output {
+        Output::Finished(call) if exit == Exit::Well => {
             let status = bitrix24::wants(&call).then(|| bitrix24::status_code(&call));
             exit = print(&if as_json {
                 json::line(&call, status, None, now) + "\n"
@@ -47,6 +47,8 @@ pub(super) fn replay(invocation: &Invocation, transcript: &Path, as_json: bool) 
                 format!("{}  {status}\n", told(&call, now))
             });
         }
+        Output::Picked(pick) => complain(&pick.to_string()),
+        _ => {}
     });
     exit
 }

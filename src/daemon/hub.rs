@@ -201,6 +201,7 @@ impl Hub {
                         seat.schedule.dropped(&absorbed, now.mono);
                     }
                 }
+                Output::Picked(pick) => log::info!("{pick}"),
                 Output::ResyncWanted => self.resync_wanted = true,
             }
         }
@@ -356,6 +357,12 @@ impl Hub {
             notices: seat.schedule.alarm().map(str::to_owned).into_iter().chain(seat.port.notice()).collect(),
         };
         seats.map(report).collect()
+    }
+
+    /// The profile in use, for the report.
+    pub fn profile(&self) -> status::Profile {
+        let picked_by = self.tracker.picked().map(|pick| pick.words()).unwrap_or_default();
+        status::Profile { name: self.tracker.profile().name.to_owned(), picked_by }
     }
 
     /// Whether calls in progress outlive the process.

@@ -133,7 +133,7 @@ impl Daemon {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_secs: self.started.elapsed().as_secs(),
             memory_peak_kib: status::memory_peak_kib(),
-            pbx: self.pbx.report(),
+            pbx: self.pbx.report(&self.hub),
             live_calls: self.hub.live_calls(),
             journal: self.hub.journal_report(),
             crm: self.hub.crm_reports(),

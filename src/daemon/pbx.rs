@@ -81,14 +81,15 @@ impl Pbx {
         self.link.poll_timeout()
     }
 
-    /// For the status report.
-    pub fn report(&self) -> status::Pbx {
+    /// For the status report; of the profile the hub knows.
+    pub fn report(&self, hub: &Hub) -> status::Pbx {
         let server = self.link.server();
         status::Pbx {
             name: self.name.clone(),
             address: format!("{}:{}", self.host, self.ports.present()),
             live: self.link.is_live(),
             state: self.state.clone(),
+            profile: hub.profile(),
             server: format!("{} {}", server.banner, server.asterisk_version).trim().to_owned(),
             events: self.link.counters().events,
             link_losses: self.losses,
@@ -166,6 +167,7 @@ impl Pbx {
                 Output::LoggedIn(server) => {
                     self.heard = Some(now);
                     self.ports.found();
+                    hub.tracker().learn_version(server.ami_version.as_bytes());
                     log::info!("logged in to {}, {}", self.name, server.banner);
                 }
                 Output::Server(server) => log::info!("{} runs Asterisk {}", self.name, server.asterisk_version),
