@@ -329,6 +329,14 @@ mod tests {
     }
 
     #[test]
+    fn people_read_how_the_profile_was_found() {
+        let told = |name: &str, words: &str| Profile { name: name.into(), picked_by: words.into() }.to_string();
+        assert_eq!(told("auto", ""), "profile auto, no family of PBX recognised so far");
+        assert_eq!(told("freepbx", ""), "profile freepbx, as configured");
+        assert_eq!(told("vitalpbx", "cos-…"), "profile vitalpbx, picked by cos-…");
+    }
+
+    #[test]
     fn people_read_units() {
         assert!(report().to_string().contains("up 1 d 1 h"));
     }

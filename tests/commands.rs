@@ -53,6 +53,41 @@ fn replay_tells_each_call_of_a_trace_in_a_line() {
     assert!(why.contains(&absent), "{why}");
 }
 
+/// A call of a Yeastar S, as far as it is needed to see one.
+const YEASTAR: &str = "Event: Newchannel\r\nChannel: PJSIP/1000-0000001f\r\nChannelState: 4\r\nCallerIDNum: 1000\r\n\
+    Context: DLPN_DialPlan1000\r\nExten: 1001\r\nUniqueid: 1763761303.1\r\nLinkedid: 1763761303.1\r\n\r\n";
+
+#[test]
+fn replay_says_on_the_side_which_family_it_saw() {
+    let place = Place::new();
+    let trace_of = |bytes: &str| {
+        let path = place.path().join("trace.txt");
+        std::fs::write(&path, format!("Asterisk Call Manager/2.8.0\r\n{bytes}")).expect("written");
+        ringpost(&["replay", &path.display().to_string()])
+    };
+    let (code, said, why) = trace_of(YEASTAR);
+    assert_eq!((code, said.lines().count()), (Some(0), 1), "{said}");
+    assert!(why.starts_with("this looks like a Yeastar S or P (DLPN_…): profile yeastar-s is used; "), "{why}");
+    let (_, _, why) = ringpost(&["replay", &trace("inbound-answered")]);
+    assert_eq!(why, "", "plain Asterisk is nobody");
+}
+
+#[test]
+fn status_shows_the_profile_and_whether_it_was_picked() {
+    let pbx = Pbx::start();
+    let mut agent = Agent::beside(&pbx, None);
+    pbx.wait_live(SOON);
+    agent.wait_status("a generic profile", SOON, |report| report["pbx"]["profile"]["name"] == "auto");
+    pbx.send(YEASTAR.as_bytes());
+    agent.wait_status("a family", SOON, |report| {
+        let profile = &report["pbx"]["profile"];
+        profile["name"] == "yeastar-s" && profile["picked_by"] == "DLPN_…"
+    });
+    let said = agent.place.ask(&["status"]);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("\n         profile yeastar-s, picked by DLPN_…\n"), "{said}");
+}
+
 #[test]
 fn replay_with_a_configuration_that_is_not_there_is_a_mistake() {
     let nowhere = Place::new();
@@ -105,7 +140,12 @@ fn status_watches_until_it_is_ended() {
     assert!(took >= Duration::from_secs(2) - Duration::from_millis(100), "three reports in {took:?}");
     for report in reports {
         assert!(report.starts_with(concat!("ringpost ", env!("CARGO_PKG_VERSION"), ", up ")), "{report}");
-        for part in ["pbx      office at 127.0.0.1", "calls    0 in progress", "journal  0 calls, 0 waiting"] {
+        for part in [
+            "pbx      office at 127.0.0.1",
+            "profile auto, no family",
+            "calls    0 in progress",
+            "journal  0 calls, 0 waiting",
+        ] {
             assert!(report.contains(part), "no {part:?}: {report}");
         }
     }

@@ -32,8 +32,13 @@ impl Place {
 
     /// The same with a PBX that answers.
     fn doctor_at(&self, pbx: &Pbx, more: &str) -> Vec<String> {
+        self.doctor_with(pbx, "", more)
+    }
+
+    /// The same with more keys of the PBX.
+    fn doctor_with(&self, pbx: &Pbx, keys: &str, more: &str) -> Vec<String> {
         let port = pbx.address().port();
-        self.doctor_of(&format!("port = {port}\nusername = \"{USERNAME}\"\nsecret = \"{SECRET}\"\n"), more)
+        self.doctor_of(&format!("port = {port}\nusername = \"{USERNAME}\"\nsecret = \"{SECRET}\"\n{keys}"), more)
     }
 
     fn doctor_of(&self, pbx: &str, more: &str) -> Vec<String> {
@@ -178,4 +183,39 @@ fn a_pbx_that_lists_no_peers_is_told_so() {
     let lines = place.doctor_at(&pbx, "");
     assert!(line(&lines, "ok", "pbx peers").contains("none listed by the PBX"), "{lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("extensions  ") || line.contains("trunks  ")), "{lines:#?}");
+}
+
+/// An item of the list of channels.
+fn channel(name: &str, context: &str) -> String {
+    format!(
+        "Event: CoreShowChannel\r\nChannel: {name}\r\nChannelState: 6\r\nContext: {context}\r\nExten: s\r\n\
+         Uniqueid: {name}\r\nLinkedid: {name}\r\nDuration: 00:00:07\r\nBridgeId: "
+    )
+}
+
+#[test]
+fn the_family_is_told_with_the_words_that_tell_it() {
+    let (place, pbx) = (Place::new("family"), Pbx::start());
+    let lines = place.doctor_at(&pbx, "");
+    assert!(line(&lines, "ok", "family").contains("not recognised by what is seen now: profile auto"), "{lines:#?}");
+
+    pbx.set_channels(vec![
+        channel("PJSIP/1000-00000001", "DLPN_DialPlan1000"),
+        channel("PJSIP/trunk-mtt-endpoint-00000002", "DID_trunk_1"),
+        channel("SIP/mtt-00000003", "incoming-mtt"),
+    ]);
+    let lines = place.doctor_at(&pbx, "");
+    let told = line(&lines, "ok", "family");
+    assert!(told.contains("looks like a Yeastar S (DLPN_…, trunk-NAME-endpoint, DID_…)"), "{told}");
+    assert!(told.ends_with("write profile = \"yeastar-s\" into [pbx] to fix it"), "{told}");
+    let contexts = line(&lines, "ok", "contexts");
+    for part in ["DID_trunk_1: from outside by profile yeastar-s", "incoming-mtt: from outside by profile auto"] {
+        assert!(contexts.contains(part), "{contexts}");
+    }
+
+    let lines = place.doctor_with(&pbx, "profile = \"yeastar-p\"\n", "");
+    assert!(line(&lines, "ok", "family").contains("profile yeastar-p, as configured; looks like"), "{lines:#?}");
+    let lines = place.doctor_with(&pbx, "profile = \"freepbx\"\n", "");
+    let told = line(&lines, "warn", "family");
+    assert!(told.contains("profile freepbx is configured, but this looks like a Yeastar S"), "{told}");
 }

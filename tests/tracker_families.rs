@@ -183,7 +183,7 @@ impl Made {
 }
 
 fn config(profile: &'static Profile) -> TrackerConfig {
-    TrackerConfig { pbx_name: "office".into(), contexts: Contexts::default(), profile }
+    TrackerConfig { pbx_name: "office".into(), contexts: Contexts::default(), profile, numbers: Default::default() }
 }
 
 fn begun() -> Stamp {

@@ -301,6 +301,11 @@ mod tests {
         assert_eq!(judge("PJSIP/1000-00000001", "DLPN_DialPlan1000"), ext("1000"));
         assert_eq!(judge("PJSIP/trunk-one-endpoint-00000002", "DID_trunk_1"), trunk("trunk-one-endpoint"));
         assert_eq!(judge("PJSIP/T2_103_1-00000002", "T2_cos-all"), ext("103"));
+        assert_eq!(judge("PJSIP/T2_ivan-00000002", "T2_cos-all"), ext("ivan"));
+        assert_eq!(judge("PJSIP/mtt-00000002", "trk-3-in"), trunk("mtt"));
+        // A call that goes out, met half-way.
+        assert_eq!(judge("PJSIP/T2_103-00000002", "trk-3-dial"), ext("103"));
+        assert_eq!(judge("PJSIP/mtt-00000002", "trk-3-dial"), trunk("mtt"));
         assert_eq!(judge("YSGSM/11-1", "DID_trunk_11"), trunk("11"));
         assert_eq!(judge("Local/101@from-internal-00000001;1", "from-internal"), Party::Local);
         assert_eq!(judge("AsyncGoto/SIP/trunk-00000041", "from-internal"), Party::Nobody);
