@@ -28,8 +28,7 @@ pub struct Profile {
 
 /// Contexts of FreePBX and what is made of it. Source: the open source of FreePBX's core, did-routing, ringgroups,
 /// findmefollow and queues modules.
-const FREEPBX_EXTERNAL: &[&str] =
-    &["from-trunk*", "from-pstn*", "from-did*", "ext-did*", "from-sip-external*", "from-dahdi*", "from-gsm*"];
+const FREEPBX_EXTERNAL: &[&str] = &["from-trunk*", "from-pstn*", "from-did*", "ext-did*", "from-sip-external*"];
 const FREEPBX_INTERNAL: &[&str] = &["from-internal*", "ext-local*", "from-queue*"];
 /// A ring group is `ext-group`, a follow-me `ext-findmefollow`; both dial by `macro-dial` (with confirmation by
 /// `macro-dial-confirm`, from `grps` and `fmgrps`), while a single extension is dialled by `macro-dial-one`.
@@ -100,7 +99,7 @@ pub const PROFILES: &[Profile] = &[
         ports: &[5038],
         external: YEASTAR_EXTERNAL,
         internal: YEASTAR_INTERNAL,
-        trunks: &["trunk-*-endpoint", "trunk*"],
+        trunks: &["trunk-*-endpoint"],
         groups: YEASTAR_GROUPS,
         ring: "PJSIP/{ext}",
         dial_context: "DLPN_DialPlan{ext}",
@@ -112,7 +111,7 @@ pub const PROFILES: &[Profile] = &[
         ports: &[5038],
         external: YEASTAR_EXTERNAL,
         internal: YEASTAR_INTERNAL,
-        trunks: &["trunk-*-endpoint", "trunk*"],
+        trunks: &["trunk-*-endpoint"],
         groups: YEASTAR_GROUPS,
         ring: "PJSIP/{ext}",
         dial_context: "DLPN_DialPlan{ext}",

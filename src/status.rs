@@ -51,24 +51,16 @@ pub struct Pbx {
     pub live: bool,
     /// What is going on, in words.
     pub state: String,
-    /// What is known of its family.
-    pub profile: Profile,
+    /// The profile in use; `auto` while no family was recognised.
+    pub profile: String,
+    /// Whether `auto` recognised it; otherwise it is as configured.
+    pub picked: bool,
     /// What it said of its version.
     pub server: String,
     /// AMI events read since the start.
     pub events: u64,
     /// Times the link was lost.
     pub link_losses: u64,
-}
-
-/// The profile in use.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Profile {
-    /// Its name; `auto` while no family was recognised.
-    pub name: String,
-    /// The words by which `auto` picked it; empty: it is as configured.
-    pub picked_by: String,
 }
 
 /// The journal.
@@ -210,7 +202,12 @@ impl fmt::Display for Report {
             self.memory_peak_kib
         )?;
         writeln!(f, "pbx      {} at {}: {}", pbx.name, pbx.address, pbx.state)?;
-        writeln!(f, "         {}", pbx.profile)?;
+        let how = match (pbx.profile.as_str(), pbx.picked) {
+            ("auto", _) => "no family of PBX recognised so far",
+            (_, true) => "picked by what the PBX says",
+            (_, false) => "as configured",
+        };
+        writeln!(f, "         profile {}, {how}", pbx.profile)?;
         writeln!(
             f,
             "calls    {} in progress, {} events read, link lost {} times",
@@ -245,16 +242,6 @@ impl fmt::Display for Report {
             write!(f, "{crm}")?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.name.as_str(), self.picked_by.as_str()) {
-            ("auto", _) => f.write_str("profile auto, no family of PBX recognised so far"),
-            (name, "") => write!(f, "profile {name}, as configured"),
-            (name, words) => write!(f, "profile {name}, picked by {words}"),
-        }
     }
 }
 
@@ -330,10 +317,13 @@ mod tests {
 
     #[test]
     fn people_read_how_the_profile_was_found() {
-        let told = |name: &str, words: &str| Profile { name: name.into(), picked_by: words.into() }.to_string();
-        assert_eq!(told("auto", ""), "profile auto, no family of PBX recognised so far");
-        assert_eq!(told("freepbx", ""), "profile freepbx, as configured");
-        assert_eq!(told("vitalpbx", "cos-…"), "profile vitalpbx, picked by cos-…");
+        let told = |profile: &str, picked: bool| {
+            let pbx = Pbx { profile: profile.into(), picked, ..Pbx::default() };
+            Report { pbx, ..report() }.to_string().lines().nth(2).unwrap().trim().to_owned()
+        };
+        assert_eq!(told("auto", false), "profile auto, no family of PBX recognised so far");
+        assert_eq!(told("freepbx", false), "profile freepbx, as configured");
+        assert_eq!(told("vitalpbx", true), "profile vitalpbx, picked by what the PBX says");
     }
 
     #[test]

@@ -217,5 +217,8 @@ fn the_family_is_told_with_the_words_that_tell_it() {
     assert!(line(&lines, "ok", "family").contains("profile yeastar-p, as configured; looks like"), "{lines:#?}");
     let lines = place.doctor_with(&pbx, "profile = \"freepbx\"\n", "");
     let told = line(&lines, "warn", "family");
-    assert!(told.contains("profile freepbx is configured, but this looks like a Yeastar S"), "{told}");
+    assert!(
+        told.contains("looks like a Yeastar S (DLPN_…, trunk-NAME-endpoint, DID_…), but profile freepbx is"),
+        "{told}"
+    );
 }

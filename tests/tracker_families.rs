@@ -211,7 +211,7 @@ impl Stage {
         while let Some(output) = self.tracker.poll_output() {
             match output {
                 Output::Finished(record) => self.records.push(*record),
-                Output::Picked(pick) => self.picks.push(pick.profile.name),
+                Output::Picked(pick) => self.picks.push(pick.profile().name),
                 _ => {}
             }
         }

@@ -1,12 +1,12 @@
 //! Which family of PBX this is, guessed from the words it uses.
 //!
 //! An engine for `profile = "auto"`: it hears the names and contexts of channels as the tracker does, and what lists of peers
-//! name, and holds them against [`MARKS`]. Each mark counts once and only for its family; a family is picked when its
-//! marks weigh enough and lead the next family's clearly, so that one word never decides against a stronger one. What is
+//! name, and holds them against its table of words. Each counts once and only for its family; a family is picked when its
+//! words weigh enough and lead the next family's clearly, so that one word never decides against a stronger one. What is
 //! picked stays for the session. A pick only adds: the generic profile stands behind every family's
 //! ([`Classifier`](super::classify::Classifier)), and channels that are there keep their judgement.
 //!
-//! Stands alone because it judges no call and no channel. Bounds: a bit for each mark, no texts, no list;
+//! Stands alone because it judges no call and no channel. Bounds: a bit for each entry of the table, no texts, no list;
 //! [`FAMILY_CHANNELS`] channels, then it hears nothing more and the generic profile stays. `now` is an argument. It reads no
 //! header that the tracker does not: vendors' own headers would cost every event, and the words here tell as much. The
 //! saved state does not have it: it is heard again with the next calls, perhaps of another box.
@@ -41,13 +41,32 @@ struct Words<'a> {
     peer: &'a [u8],
 }
 
-/// A word of one family.
+/// Where a word stands, and how it is read.
+#[derive(Clone, Copy)]
+enum Place {
+    /// A context, without a tenant's prefix: one of these words, `…` at the end being any tail.
+    Context,
+    /// A context: the word with a number for `N`.
+    NumberedContext,
+    /// `from-trunk-TECH-NAME`.
+    TrunkContext,
+    /// A technology, before `/…`.
+    Technology,
+    /// A SIP peer: the word with a number for `N`.
+    NumberedPeer,
+    /// `trunk-NAME-endpoint`.
+    NamedPeer,
+    /// A peer or a context with a tenant's prefix.
+    Tenant,
+}
+
+/// Words of one family.
 struct Mark {
     kin: Kin,
-    weight: u32,
-    /// The word, for people.
-    told: &'static str,
-    fits: fn(Words<'_>) -> bool,
+    weight: u8,
+    place: Place,
+    /// As they are told to people too.
+    words: &'static str,
 }
 
 /// Weight at which a family is picked at once.
@@ -57,60 +76,66 @@ const ENOUGH: u32 = 4;
 /// By so much the family leads the next one.
 const LEAD: u32 = 2;
 
-const fn mark(kin: Kin, weight: u32, told: &'static str, fits: fn(Words<'_>) -> bool) -> Mark {
-    Mark { kin, weight, told, fits }
+const fn mark(kin: Kin, weight: u8, place: Place, words: &'static str) -> Mark {
+    Mark { kin, weight, place, words }
 }
 
-/// From outside, in a FreePBX: without one of these it is not taken for one, for a UCM has its other words.
-const OUTSIDE: [usize; 4] = [13, 14, 15, 16];
-/// A trunk as the Yeastar S series calls it.
-const S_TRUNK: usize = 1;
-/// A GSM card of OpenVox.
-const OPENVOX_CARD: usize = 22;
-
 /// The words, with what each weighs: 5 one that nobody else has, 1 one that half the world uses.
-const MARKS: [Mark; 23] = [
-    mark(Kin::Yeastar, 5, "DLPN_…", |it| it.context.starts_with(b"DLPN_")),
-    mark(Kin::Yeastar, 2, "trunk-NAME-endpoint", |it| {
-        it.peer.starts_with(b"trunk-") && it.peer.ends_with(b"-endpoint") && it.peer.len() > b"trunk--endpoint".len()
-    }),
-    mark(Kin::Yeastar, 5, "YSGSM/…", |it| it.technology.eq_ignore_ascii_case(b"YSGSM")),
-    mark(Kin::Yeastar, 2, "DID_…", |it| it.context.starts_with(b"DID_")),
-    mark(Kin::Yeastar, 3, "CallingRule_…", |it| it.context.starts_with(b"CallingRule_")),
-    mark(Kin::Ucm, 3, "ext-did-N", |it| is_index(it.context, b"ext-did-")),
-    mark(Kin::Ucm, 2, "trunk_N", |it| it.technology.ends_with(b"SIP") && is_index(it.peer, b"trunk_")),
-    mark(Kin::Ucm, 2, "outbound-allroutes", |it| {
-        it.context == b"outbound-allroutes" || it.context.starts_with(b"outbound-route")
-    }),
-    mark(Kin::Ucm, 3, "ivr-from-internal", |it| it.context == b"ivr-from-internal"),
-    mark(Kin::Vital, 3, "cos-…", |it| without_tenant(it.context).starts_with(b"cos-")),
-    mark(Kin::Vital, 2, "T<N>_…", |it| {
-        without_tenant(it.context).len() < it.context.len() || without_tenant(it.peer).len() < it.peer.len()
-    }),
-    mark(Kin::Vital, 3, "trk-N-…", |it| without_tenant(it.context).starts_with(b"trk-")),
-    mark(Kin::FreePbx, 1, "from-internal", |it| it.context.starts_with(b"from-internal")),
-    mark(Kin::FreePbx, 1, "from-trunk, from-pstn", |it| {
-        it.context.starts_with(b"from-trunk") || it.context.starts_with(b"from-pstn")
-    }),
-    mark(Kin::FreePbx, 2, "from-trunk-TECH-NAME", |it| {
-        it.context.strip_prefix(b"from-trunk-").is_some_and(|rest| memchr::memchr(b'-', rest).is_some())
-    }),
-    mark(Kin::FreePbx, 3, "from-did-direct", |it| it.context.starts_with(b"from-did-direct")),
-    mark(Kin::FreePbx, 2, "from-sip-external", |it| it.context == b"from-sip-external"),
-    mark(Kin::FreePbx, 3, "ext-group, ext-queues, ext-findmefollow", |it| {
-        [b"ext-group" as &[u8], b"ext-queues", b"ext-findmefollow"].iter().any(|word| it.context.starts_with(word))
-    }),
-    mark(Kin::FreePbx, 3, "from-queue", |it| it.context.starts_with(b"from-queue")),
-    mark(Kin::FreePbx, 3, "macro-dial-one, macro-dialout-trunk", |it| {
-        it.context.starts_with(b"macro-dial-one") || it.context.starts_with(b"macro-dialout-trunk")
-    }),
-    mark(Kin::FreePbx, 1, "ext-local, ext-did", |it| it.context == b"ext-local" || it.context == b"ext-did"),
+static MARKS: [Mark; 23] = [
+    mark(Kin::Yeastar, 5, Place::Context, "DLPN_…"),
+    mark(Kin::Yeastar, 2, Place::NamedPeer, "trunk-NAME-endpoint"),
+    mark(Kin::Yeastar, 5, Place::Technology, "YSGSM/…"),
+    mark(Kin::Yeastar, 2, Place::Context, "DID_…"),
+    mark(Kin::Yeastar, 3, Place::Context, "CallingRule_…"),
+    mark(Kin::Ucm, 3, Place::NumberedContext, "ext-did-N"),
+    mark(Kin::Ucm, 2, Place::NumberedPeer, "trunk_N"),
+    mark(Kin::Ucm, 2, Place::Context, "outbound-allroutes, outbound-route…"),
+    mark(Kin::Ucm, 3, Place::Context, "ivr-from-internal"),
+    mark(Kin::Vital, 3, Place::Context, "cos-…"),
+    mark(Kin::Vital, 2, Place::Tenant, "T<N>_…"),
+    mark(Kin::Vital, 3, Place::Context, "trk-…"),
+    mark(Kin::FreePbx, 1, Place::Context, "from-internal…"),
+    mark(Kin::FreePbx, 1, Place::Context, "from-trunk…, from-pstn…"),
+    mark(Kin::FreePbx, 2, Place::TrunkContext, "from-trunk-TECH-NAME"),
+    mark(Kin::FreePbx, 3, Place::Context, "from-did-direct…"),
+    mark(Kin::FreePbx, 2, Place::Context, "from-sip-external"),
+    mark(Kin::FreePbx, 3, Place::Context, "ext-group…, ext-queues…, ext-findmefollow…"),
+    mark(Kin::FreePbx, 3, Place::Context, "from-queue…"),
+    mark(Kin::FreePbx, 3, Place::Context, "macro-dial-one, macro-dialout-trunk"),
+    mark(Kin::FreePbx, 1, Place::Context, "ext-local, ext-did"),
     // A UCM has these too.
-    mark(Kin::FreePbx, 1, "macro-dial, macro-user-callerid", |it| {
-        it.context == b"macro-dial" || it.context == b"macro-user-callerid"
-    }),
-    mark(Kin::FreePbx, 1, "extra/…", |it| it.technology == b"extra"),
+    mark(Kin::FreePbx, 1, Place::Context, "macro-dial, macro-user-callerid"),
+    mark(Kin::FreePbx, 1, Place::Technology, "extra/…"),
 ];
+
+/// In [`MARKS`]: a trunk as the Yeastar S series calls it.
+const S_TRUNK: u32 = 1 << 1;
+/// Calls from outside, in a FreePBX: without one of these it is not taken for one, for a UCM has its other words.
+const OUTSIDE: u32 = 0b1111 << 13;
+/// A GSM card of OpenVox.
+const OPENVOX_CARD: u32 = 1 << 22;
+
+impl Mark {
+    fn fits(&self, words: Words<'_>) -> bool {
+        let Words { context, technology, peer } = words;
+        match self.place {
+            Place::Context => {
+                let words = self.words.as_bytes().split(|byte| *byte == b' ');
+                let context = without_tenant(context);
+                words.map(|word| word.strip_suffix(b",").unwrap_or(word)).any(|word| is_word(context, word))
+            }
+            Place::NumberedContext => is_numbered(context, self.words),
+            Place::TrunkContext => context.strip_prefix(b"from-trunk-").is_some_and(|rest| rest.contains(&b'-')),
+            Place::Technology => self.words.strip_suffix("/…").is_some_and(|word| word.as_bytes() == technology),
+            Place::NumberedPeer => technology.ends_with(b"SIP") && is_numbered(peer, self.words),
+            Place::NamedPeer => {
+                let name = peer.strip_prefix(b"trunk-").and_then(|rest| rest.strip_suffix(b"-endpoint"));
+                name.is_some_and(|name| !name.is_empty())
+            }
+            Place::Tenant => [context, peer].iter().any(|text| without_tenant(text).len() < text.len()),
+        }
+    }
+}
 
 /// What the words tell so far.
 #[derive(Debug)]
@@ -127,13 +152,8 @@ pub struct Family {
 /// A family that was recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pick {
-    /// Its profile.
-    pub profile: &'static Profile,
-    /// What it looks like, with an article.
-    looks: &'static str,
-    /// Another profile that would say the same; empty: none.
-    or: &'static str,
     kin: Kin,
+    is_old: bool,
     seen: u32,
 }
 
@@ -197,20 +217,20 @@ impl Family {
             Kind::Local | Kind::Helper => (&b""[..], &b""[..]),
         };
         self.note(Words { context: channel.context, technology, peer });
-        if name.kind == Kind::Local
-            && let Some(at) = memchr::memchr(b'@', name.peer)
-        {
+        if name.kind == Kind::Local {
             // `101@from-queue-00000006`: where it goes.
-            let context = name.peer.get(at + 1..).unwrap_or_default();
+            let context = name.peer.rsplit(|b| *b == b'@').next().unwrap_or_default();
             self.note(Words { context, technology: b"", peer: b"" });
         }
     }
 
     fn note(&mut self, words: Words<'_>) {
-        for (place, mark) in MARKS.iter().enumerate() {
-            if !has(self.seen, place) && (mark.fits)(words) {
-                self.seen |= 1 << place;
+        let mut bit = 1;
+        for mark in &MARKS {
+            if self.seen & bit == 0 && mark.fits(words) {
+                self.seen |= bit;
             }
+            bit <<= 1;
         }
     }
 
@@ -224,31 +244,26 @@ impl Family {
     }
 
     fn pick(&self, enough: u32) -> Option<Pick> {
-        let mut weights = KINS.map(|kin| (self.weight(kin), kin));
-        weights.sort_by_key(|(weight, _)| core::cmp::Reverse(*weight));
-        let [(weight, kin), (next, _), ..] = weights;
-        (weight >= enough && weight >= next + LEAD).then(|| self.told(kin)).flatten()
+        let (mut best, mut next) = ((0, Kin::FreePbx), 0);
+        for kin in KINS {
+            let weight = self.weight(kin);
+            if weight > best.0 {
+                (best, next) = ((weight, kin), best.0);
+            } else {
+                next = next.max(weight);
+            }
+        }
+        let is_clear = best.0 >= enough && best.0 >= next + LEAD;
+        is_clear.then_some(Pick { kin: best.1, is_old: self.is_old == Some(true), seen: self.seen })
     }
 
     fn weight(&self, kin: Kin) -> u32 {
-        if kin == Kin::FreePbx && !OUTSIDE.iter().any(|place| has(self.seen, *place)) {
+        if kin == Kin::FreePbx && self.seen & OUTSIDE == 0 {
             return 0;
         }
-        let seen = MARKS.iter().enumerate().filter(|(place, mark)| mark.kin == kin && has(self.seen, *place));
-        seen.map(|(_, mark)| mark.weight).sum()
-    }
-
-    fn told(&self, kin: Kin) -> Option<Pick> {
-        let (name, looks, or) = match kin {
-            Kin::Yeastar if self.is_old == Some(true) => ("yeastar-mypbx", "a Yeastar MyPBX", ""),
-            Kin::Yeastar if has(self.seen, S_TRUNK) => ("yeastar-s", "a Yeastar S", ""),
-            Kin::Yeastar => ("yeastar-s", "a Yeastar S or P", "yeastar-p"),
-            Kin::Ucm => ("grandstream-ucm", "a Grandstream UCM", ""),
-            Kin::Vital => ("vitalpbx", "a VitalPBX", ""),
-            Kin::FreePbx if has(self.seen, OPENVOX_CARD) => ("openvox", "an OpenVox, or a FreePBX with its cards", ""),
-            Kin::FreePbx => ("freepbx", "a FreePBX or Issabel", "issabel"),
-        };
-        Some(Pick { profile: profile::named(name)?, looks, or, kin, seen: self.seen })
+        let mut weight = 0;
+        each_seen(kin, self.seen, |mark| weight += u32::from(mark.weight));
+        weight
     }
 }
 
@@ -259,15 +274,33 @@ impl Default for Family {
 }
 
 impl Pick {
-    /// The family and the words that tell it: `a Yeastar S (DLPN_…, trunk-NAME-endpoint)`.
-    pub fn look(&self) -> String {
-        format!("{} ({})", self.looks, self.words())
+    /// Its profile.
+    pub fn profile(&self) -> &'static Profile {
+        profile::named(self.told().0).unwrap_or(profile::AUTO)
     }
 
-    /// The words that tell it.
-    pub fn words(&self) -> String {
-        let told = MARKS.iter().enumerate().filter(|(place, mark)| mark.kin == self.kin && has(self.seen, *place));
-        told.map(|(_, mark)| mark.told).collect::<Vec<_>>().join(", ")
+    /// The name of its profile, what it looks like, and the name of another profile that would say the same (empty: none).
+    fn told(&self) -> (&'static str, &'static str, &'static str) {
+        match self.kin {
+            Kin::Yeastar if self.is_old => ("yeastar-mypbx", "a Yeastar MyPBX", ""),
+            Kin::Yeastar if self.seen & S_TRUNK != 0 => ("yeastar-s", "a Yeastar S", ""),
+            Kin::Yeastar => ("yeastar-s", "a Yeastar S or P", "yeastar-p"),
+            Kin::Ucm => ("grandstream-ucm", "a Grandstream UCM", ""),
+            Kin::Vital => ("vitalpbx", "a VitalPBX", ""),
+            Kin::FreePbx if self.seen & OPENVOX_CARD != 0 => ("openvox", "an OpenVox, or a FreePBX with its cards", ""),
+            Kin::FreePbx => ("freepbx", "a FreePBX or Issabel", "issabel"),
+        }
+    }
+
+    /// The family and the words that tell it: `looks like a Yeastar S (DLPN_…, trunk-NAME-endpoint)`.
+    pub fn look(&self) -> String {
+        let mut look = format!("looks like {} (", self.told().1);
+        let mut between = "";
+        each_seen(self.kin, self.seen, |mark| {
+            look.push_str(core::mem::replace(&mut between, ", "));
+            look.push_str(mark.words);
+        });
+        look + ")"
     }
 
     /// Whether this profile is for such a PBX: families that cannot be told apart share their words.
@@ -283,26 +316,41 @@ impl Pick {
 
     /// What to write into the configuration so that nothing has to be guessed.
     pub fn advice(&self) -> String {
-        let or = if self.or.is_empty() { String::new() } else { format!(" (or \"{}\")", self.or) };
-        format!("write profile = \"{}\"{or} into [pbx]", self.profile.name)
+        match self.told() {
+            (name, _, "") => format!("write profile = \"{name}\" into [pbx]"),
+            (name, _, or) => format!("write profile = \"{name}\" (or \"{or}\") into [pbx]"),
+        }
     }
 }
 
 /// The line for the log.
 impl fmt::Display for Pick {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { profile, .. } = self;
-        write!(f, "this looks like {}: profile {} is used; {} to fix it", self.look(), profile.name, self.advice())
+        write!(f, "this {}: profile {} is used; {} to fix it", self.look(), self.told().0, self.advice())
     }
 }
 
-fn has(seen: u32, place: usize) -> bool {
-    seen & (1 << place) != 0
+/// The marks of this family among those seen.
+fn each_seen(kin: Kin, mut seen: u32, mut take: impl FnMut(&'static Mark)) {
+    for mark in &MARKS {
+        if seen & 1 != 0 && mark.kin == kin {
+            take(mark);
+        }
+        seen >>= 1;
+    }
+}
+
+fn is_word(text: &[u8], word: &[u8]) -> bool {
+    match word.strip_suffix("…".as_bytes()) {
+        Some(head) => text.starts_with(head),
+        None => text == word,
+    }
 }
 
 /// `ext-did-2`: the head and a number that does not begin with 0 (FreePBX has `ext-did-0001`).
-fn is_index(text: &[u8], head: &[u8]) -> bool {
-    text.strip_prefix(head).is_some_and(|number| {
+fn is_numbered(text: &[u8], word: &str) -> bool {
+    let number = word.strip_suffix('N').and_then(|head| text.strip_prefix(head.as_bytes()));
+    number.is_some_and(|number| {
         number.first().is_some_and(|first| *first != b'0') && number.iter().all(u8::is_ascii_digit)
     })
 }

@@ -195,7 +195,7 @@ impl Tracker {
         if self.family.is_open()
             && let Some(pick) = self.family.hear(event, now.mono)
         {
-            self.classifier.pick(pick.profile);
+            self.classifier.pick(pick.profile());
             self.picked = Some(pick);
             self.pending.push_back(Pending::Picked);
         }

@@ -113,30 +113,20 @@ impl Learned {
     /// What the PBX looks like; from here on its peers are judged as they will be once the daemon has picked it.
     fn pick_family(&mut self) -> Check {
         let (used, guess) = (self.classifier.profile(), self.family.guess());
-        let is_auto = used.name == profile::AUTO.name;
-        let Some(pick) = guess else {
-            return good(
-                "family",
-                if is_auto {
-                    String::from(
-                        "not recognised by what is seen now: profile auto knows the words of all and goes on looking",
-                    )
-                } else {
-                    format!("profile {}, as configured", used.name)
-                },
-            );
-        };
-        if is_auto {
-            self.classifier.pick(pick.profile);
-            return good("family", format!("looks like {}; {} to fix it", pick.look(), pick.advice()));
+        let looks = guess.map_or_else(|| String::from("not recognised by what is seen now"), |pick| pick.look());
+        match guess {
+            None if used.name == profile::AUTO.name => {
+                good("family", format!("{looks}: profile auto knows the words of all and goes on looking"))
+            }
+            Some(pick) if used.name == profile::AUTO.name => {
+                self.classifier.pick(pick.profile());
+                good("family", format!("{looks}; {} to fix it", pick.advice()))
+            }
+            Some(pick) if !pick.fits(used) => {
+                warning("family", format!("{looks}, but profile {} is configured; {}", used.name, pick.advice()))
+            }
+            _ => good("family", format!("profile {}, as configured; {looks}", used.name)),
         }
-        if pick.fits(used) {
-            return good("family", format!("profile {}, as configured; looks like {}", used.name, pick.look()));
-        }
-        warning(
-            "family",
-            format!("profile {} is configured, but this looks like {}: {}", used.name, pick.look(), pick.advice()),
-        )
     }
 
     fn counted(&self) -> String {

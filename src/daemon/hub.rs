@@ -359,10 +359,9 @@ impl Hub {
         seats.map(report).collect()
     }
 
-    /// The profile in use, for the report.
-    pub fn profile(&self) -> status::Profile {
-        let picked_by = self.tracker.picked().map(|pick| pick.words()).unwrap_or_default();
-        status::Profile { name: self.tracker.profile().name.to_owned(), picked_by }
+    /// The profile in use and whether it was picked, for the report.
+    pub fn profile(&self) -> (&'static str, bool) {
+        (self.tracker.profile().name, self.tracker.picked().is_some())
     }
 
     /// Whether calls in progress outlive the process.

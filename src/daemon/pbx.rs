@@ -84,12 +84,14 @@ impl Pbx {
     /// For the status report; of the profile the hub knows.
     pub fn report(&self, hub: &Hub) -> status::Pbx {
         let server = self.link.server();
+        let (profile, picked) = hub.profile();
         status::Pbx {
             name: self.name.clone(),
             address: format!("{}:{}", self.host, self.ports.present()),
             live: self.link.is_live(),
             state: self.state.clone(),
-            profile: hub.profile(),
+            profile: profile.to_owned(),
+            picked,
             server: format!("{} {}", server.banner, server.asterisk_version).trim().to_owned(),
             events: self.link.counters().events,
             link_losses: self.losses,
