@@ -105,7 +105,7 @@ fn replay_tells_numbers_by_the_rules_of_the_configuration() {
     let file = place.path().join("rules.toml");
     let rules = [
         ("country = \"7\"", "from +79161234567  line 74951110001  101 talked 5 s  status 200"),
-        ("own = [\"7916*\"]", "101 talked 5 s  status 200  not posted: a number of the office's own"),
+        ("own = [\"7916*\"]", "101 talked 5 s  not posted: a number of the office's own"),
     ];
     for (rule, wanted) in rules {
         let text = format!(

@@ -179,6 +179,15 @@ impl Classifier {
         (Side::Unknown, Reason::Grammar)
     }
 
+    /// The ring group that dials from `context` at `exten`: the number, or the context's own name where that is numbered.
+    pub fn group<'a>(&self, context: &'a [u8], exten: &'a [u8]) -> Option<&'a [u8]> {
+        if context.is_empty() || !self.profiles().any(|profile| any(profile.groups, context)) {
+            return None;
+        }
+        let is_numbered = context.last().is_some_and(u8::is_ascii_digit);
+        Some(exten).filter(|exten| crate::number::is_dialled(exten)).or(Some(context).filter(|_| is_numbered))
+    }
+
     /// The profile in use, and the generic one behind it.
     fn profiles(&self) -> impl Iterator<Item = &'static Profile> + use<> {
         let behind = Some(profile::AUTO).filter(|auto| auto.name != self.profile.name);
@@ -309,6 +318,17 @@ mod tests {
         assert_eq!(judge("YSGSM/11-1", "DID_trunk_11"), trunk("11"));
         assert_eq!(judge("Local/101@from-internal-00000001;1", "from-internal"), Party::Local);
         assert_eq!(judge("AsyncGoto/SIP/trunk-00000041", "from-internal"), Party::Nobody);
+    }
+
+    #[test]
+    fn groups_by_the_context_that_dials() {
+        let judge = Classifier::new(Contexts::default(), profile::AUTO);
+        let group = |context: &'static str, exten: &'static str| judge.group(context.as_bytes(), exten.as_bytes());
+        assert_eq!(group("ext-group", "600"), Some(b"600".as_slice()));
+        assert_eq!(group("ringroups-custom-2", "s"), Some(b"ringroups-custom-2".as_slice()));
+        assert_eq!(group("grps", "s"), None);
+        assert_eq!(group("from-internal", "101"), None);
+        assert_eq!(group("", "600"), None);
     }
 
     #[test]

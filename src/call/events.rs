@@ -295,7 +295,12 @@ impl Tracker {
             leg.number = bounded(number::without_parameters(given));
         }
         let call = leg.call;
-        let exten = caller.map(|channel| channel.exten).unwrap_or_default();
+        let (context, exten) = caller.map(|channel| (channel.context, channel.exten)).unwrap_or_default();
+        if let Some(group) = self.classifier.group(context, exten)
+            && let Some(call) = self.calls.get_mut(call)
+        {
+            call.group = bounded(group);
+        }
         self.direct(call, caller_key, key, is_trunk, exten, dial_string);
         if caller_key.is_some() {
             self.start_ringing(key, now);
