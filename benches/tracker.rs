@@ -1,5 +1,6 @@
-//! Framing, typing and following calls: events a second on one core over the real transcripts, the cost by scenario,
-//! the state of calls in progress as it is mirrored, and memory after 100 000 calls.
+//! Framing, typing and following calls: events a second on one core over the real transcripts, the cost per event and
+//! per call by scenario, the cost beside many other calls, the state of calls in progress as it is mirrored, and memory after
+//! 100 000 calls.
 //!
 //! `cargo bench --bench tracker` prints tables; `cargo bench --bench tracker -- SECONDS` measures longer.
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a bench may panic
@@ -17,6 +18,20 @@ use ringpost::clock::{Monotonic, Stamp, Wall};
 use ringpost::profile;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+
+/// The cost of each is told for an old server and a new one.
+const SCENARIOS: [&str; 10] = [
+    "inbound-answered",
+    "inbound-noanswer",
+    "inbound-ringgroup",
+    "inbound-ringgroup-local",
+    "queue-answered",
+    "outbound-answered",
+    "transfer-blind-sip",
+    "transfer-attended-feature",
+    "pickup-directed",
+    "parked",
+];
 
 /// A corpus whose UniqueIds can be moved on, so that each pass is other calls.
 struct Stream {
@@ -160,32 +175,83 @@ fn memory(calls: u64) {
     assert_eq!((tracker.calls(), tracker.channels()), (0, 0));
 }
 
+/// One call: a trunk and a telephone, which talk.
+struct Talk {
+    names: [String; 2],
+    ids: [String; 2],
+    bridge: String,
+}
+
+impl Talk {
+    fn new(n: usize) -> Self {
+        let names = [format!("PJSIP/trunk-{n:08x}"), format!("PJSIP/{}-{n:08x}", 100 + n % 50)];
+        Self { names, ids: [format!("1795293703.{n}"), format!("1795293704.{n}")], bridge: format!("b-{n}") }
+    }
+
+    fn channel(&self, n: usize, state: u8) -> Channel<'_> {
+        Channel {
+            name: self.names[n].as_bytes(),
+            unique_id: self.ids[n].as_bytes(),
+            linked_id: self.ids[0].as_bytes(),
+            state: Some(state),
+            caller_num: b"79161234567",
+            context: if n == 0 { b"from-trunk" } else { b"from-internal" },
+            exten: b"74951110001",
+            ..Channel::default()
+        }
+    }
+
+    /// Until they hear each other: five events.
+    fn begin(&self, tracker: &mut Tracker, now: Stamp) {
+        let bridge = Bridge { id: self.bridge.as_bytes(), kind: b"basic", ..Bridge::default() };
+        let [trunk, phone] = [self.channel(0, 4), self.channel(1, 0)];
+        for event in [
+            Event::NewChannel { channel: trunk },
+            Event::NewChannel { channel: phone },
+            Event::DialBegin { caller: Some(trunk), dest: phone, dial_string: b"" },
+            Event::BridgeEnter { bridge, channel: phone, swap: b"" },
+            Event::BridgeEnter { bridge, channel: trunk, swap: b"" },
+        ] {
+            tracker.handle(&event, now);
+            drain(tracker);
+        }
+    }
+
+    /// The rest: four events.
+    fn end(&self, tracker: &mut Tracker, now: Stamp) {
+        let bridge = Bridge { id: self.bridge.as_bytes(), kind: b"basic", ..Bridge::default() };
+        let channels = [self.channel(0, 6), self.channel(1, 6)];
+        for channel in channels {
+            tracker.handle(&Event::BridgeLeave { bridge, channel }, now);
+            drain(tracker);
+        }
+        for channel in channels {
+            tracker.handle(&Event::Hangup { channel, cause: 16 }, now);
+            drain(tracker);
+        }
+    }
+}
+
+/// Calls that come and go beside others that go on: typed events, the tracker alone.
+fn crowded(others: usize) {
+    let (mut tracker, now, rounds) = (Tracker::new(config()), at(5000), 20_000);
+    (0..others).for_each(|n| Talk::new(n).begin(&mut tracker, now));
+    let talks: Vec<Talk> = (0..rounds).map(|n| Talk::new(others + n)).collect();
+    let begun = Instant::now();
+    for talk in &talks {
+        talk.begin(&mut tracker, now);
+        talk.end(&mut tracker, now);
+    }
+    let micros = begun.elapsed().as_secs_f64() * 1e6 / rounds as f64;
+    println!("{others:>10} {:>12.2} {micros:>12.1}", micros / 9.0);
+    assert_eq!(tracker.calls(), others);
+}
+
 /// Calls in progress, written and read back as the mirror does it.
 fn mirror(calls: usize) {
     let mut tracker = Tracker::new(config());
     let now = at(5000);
-    for n in 0..calls {
-        let (trunk, phone) = (format!("PJSIP/trunk-{n:08x}"), format!("PJSIP/{}-{n:08x}", 100 + n % 50));
-        let (one, two, bridge) = (format!("1795293703.{n}"), format!("1795293704.{n}"), format!("b-{n}"));
-        let channel = |name, id, context, state| Channel {
-            name,
-            unique_id: id,
-            linked_id: one.as_bytes(),
-            state: Some(state),
-            caller_num: b"79161234567",
-            context,
-            exten: b"74951110001",
-            ..Channel::default()
-        };
-        let trunk = channel(trunk.as_bytes(), one.as_bytes(), b"from-trunk" as &[u8], 4);
-        let phone = channel(phone.as_bytes(), two.as_bytes(), b"from-internal", 0);
-        let bridge = Bridge { id: bridge.as_bytes(), kind: b"basic", ..Bridge::default() };
-        tracker.handle(&Event::NewChannel { channel: trunk }, now);
-        tracker.handle(&Event::DialBegin { caller: Some(trunk), dest: phone, dial_string: b"" }, now);
-        tracker.handle(&Event::BridgeEnter { bridge, channel: trunk, swap: b"" }, now);
-        tracker.handle(&Event::BridgeEnter { bridge, channel: phone, swap: b"" }, now);
-        drain(&mut tracker);
-    }
+    (0..calls).for_each(|n| Talk::new(n).begin(&mut tracker, now));
     let rounds = 200;
     let begun = Instant::now();
     for _ in 0..rounds {
@@ -209,8 +275,15 @@ fn main() {
         let name = if version.is_empty() { "all" } else { version };
         speed(name, &mut Stream::of(version, None), Duration::from_secs(seconds));
     }
-    for scenario in ["inbound-answered", "inbound-ringgroup-local", "queue-answered", "transfer-attended-feature"] {
-        speed(scenario, &mut Stream::of("22.10.1", Some(scenario)), Duration::from_secs(1));
+    for scenario in SCENARIOS {
+        for version in ["11.25.3", "22.10.1"] {
+            let name = format!("{scenario}, {}", version.split('.').next().unwrap_or(version));
+            speed(&name, &mut Stream::of(version, Some(scenario)), Duration::from_millis(500));
+        }
+    }
+    println!("\n{:>10} {:>12} {:>12}", "beside", "µs/event", "µs/call");
+    for others in [0, 50, 500, 2000] {
+        crowded(others);
     }
     println!("\n{:>10} {:>14} {:>12} {:>12}", "in progress", "mirror bytes", "written in", "read in");
     for calls in [1, 10, 50] {
