@@ -95,7 +95,7 @@ impl Speaker {
             ended.push(("DialStatus".to_owned(), "CANCEL".to_owned()));
             packets.push(written(&ended));
         }
-        if self.said % 20 == 0 {
+        if self.said.is_multiple_of(20) {
             packets.push(RAW_OUTPUT.to_vec());
         }
         packets
