@@ -15,3 +15,16 @@ fn arbitrary_lives_of_many_lengths() {
         assert!(outcome.is_ok(), "seed {seed}, {length} bytes");
     }
 }
+
+#[test]
+fn inputs_that_earlier_fuzzing_kept() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/tracker_ops");
+    let seeds: Vec<_> = std::fs::read_dir(folder).expect("seeds are part of the tree").collect();
+    assert!(seeds.len() > 50, "only {} seeds", seeds.len());
+    for seed in seeds {
+        let path = seed.expect("readable").path();
+        let bytes = std::fs::read(&path).expect("readable");
+        let outcome = std::panic::catch_unwind(|| ops::live(&bytes));
+        assert!(outcome.is_ok(), "{}", path.display());
+    }
+}
