@@ -71,3 +71,27 @@ live::office! {
             .together((left - talk.since) + (end - joined)).last("101")])
     }
 }
+
+live::office! {
+    fn a_call_made_a_conference_by_another_program(office) {
+        let caller = office.caller();
+        let line = did::direct("111");
+        let pbx = office.pbx()?;
+        let talk = Talk::begin(office, &caller, &line, "111")?;
+        let (client, desk) = (office.channel_of(caller.number())?, office.channel_of("111")?);
+        thread::sleep(secs(1.0));
+        let place = pbx.now();
+        // Both legs at once, the called one without a dialplan of its own.
+        pbx.act("Redirect", &[
+            ("Channel", client.as_str()), ("Context", "from-internal"), ("Exten", "900"), ("Priority", "1"),
+            ("ExtraChannel", desk.as_str()), ("ExtraContext", "from-internal"), ("ExtraExten", "900"), ("ExtraPriority", "1"),
+        ])?;
+        for peer in ["trunk", "111"] {
+            bridged(&pbx, place, &office.version().device(peer))?;
+        }
+        thread::sleep(secs(2.0));
+        let end = talk.client.hang_up()?.at;
+        talk.desk.hang_up()?;
+        office.tells(&[Call::inbound(&caller, &line).rang("111", talk.rang).talked("111", end - talk.since)])
+    }
+}
