@@ -1,7 +1,7 @@
 //! Commands as they are typed: what they print for people, and how they end.
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
 
-#[path = "bad_input/agent.rs"]
+#[path = "waiting/agent.rs"]
 #[allow(dead_code)] // what other tests need
 mod agent;
 

@@ -1,11 +1,6 @@
 //! Hundreds of calls that wait: the card of a call that rings now waits for none of them, and all of them are listed.
-#![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
 
-#[path = "bad_input/agent.rs"]
-#[allow(dead_code)] // what other tests need
-mod agent;
-
-use agent::{Agent, Place};
+use crate::agent::{Agent, Place};
 use pbx::{Pbx, Transcript};
 use portal::{Fault, Portal, PortalConfig, State};
 use std::fs;

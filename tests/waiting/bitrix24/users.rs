@@ -1,6 +1,6 @@
 //! The map of extensions: all pages of it, refreshed, and kept when a refresh fails.
 
-use crate::office::{Office, Work, ext, missed};
+use super::office::{Office, Work, ext, missed};
 use portal::{Fault, PortalConfig, User};
 use ringpost::crm::{Outcome, Port};
 
@@ -64,7 +64,7 @@ fn a_portal_that_refuses_its_users_in_any_words_gets_the_calls() {
     office.portal.fault(Fault::error(400, "ERROR_CORE", "Something is wrong with users").on("user.get").times(9));
     let outcomes = office.deliver(&mut Work::new(missed("office-1.1")));
     assert_eq!(outcomes, [Outcome::Done]);
-    assert_eq!(office.only_call().user, u64::from(crate::office::DEFAULT_USER));
+    assert_eq!(office.only_call().user, u64::from(super::office::DEFAULT_USER));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The demo is a check too: it plays real traces to the agent and compares what the portal holds.
 #![allow(dead_code)] // its main
 
-#[path = "../examples/demo/main.rs"]
+#[path = "../../examples/demo/main.rs"]
 mod demo;
 
 use std::time::{Duration, Instant};

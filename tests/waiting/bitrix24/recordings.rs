@@ -1,6 +1,6 @@
 //! Recordings: byte for byte, once, and without holding them in memory.
 
-use crate::office::{Office, SECRET, Work, answered};
+use super::office::{Office, SECRET, Work, answered};
 use portal::Fault;
 use ringpost::config::{RecordingSource, Recordings};
 use ringpost::crm::{Outcome, Port};
@@ -142,7 +142,7 @@ fn what_is_no_recording_is_refused_and_what_is_not_there_waits() {
 fn a_call_that_is_not_finished_yet_gets_its_recording_later() {
     let (office, scratch) = (Office::open(), Scratch::new("early"));
     let mut work = Work::new(answered("office-1.1", "101", 5_000));
-    let live = crate::office::live(&work.call, &["101"], None);
+    let live = super::office::live(&work.call, &["101"], None);
     office.bitrix.announce(&live, &mut work.ticket, &mut work.shown);
     let file = scratch.file("x.wav", &sound(100));
     assert!(matches!(attach(&office, &work, &file, false), Outcome::Retry { .. }));
@@ -247,7 +247,7 @@ fn memory_does_not_grow_with_the_recording() {
         let path = scratch.0.join("large.wav");
         std::fs::File::create(&path).and_then(|file| file.set_len(bytes)).expect("a sparse file");
         let output = std::process::Command::new(std::env::current_exe().expect("this test"))
-            .args(["--exact", "recordings::child_attaches_and_tells_its_peak", "--ignored", "--nocapture"])
+            .args(["--exact", "bitrix24::recordings::child_attaches_and_tells_its_peak", "--ignored", "--nocapture"])
             .env("RINGPOST_WEBHOOK", office.portal.webhook_url())
             .env("RINGPOST_CA", office.portal.ca_file())
             .env("RINGPOST_CALL", work.ticket.call.as_str())

@@ -1,6 +1,6 @@
 //! What `doctor` finds out, and that it changes nothing.
 
-use crate::office::{Office, SECRET, Work, missed};
+use super::office::{Office, SECRET, Work, missed};
 use portal::PortalConfig;
 use ringpost::call::record::CallRecord;
 use ringpost::crm::bitrix24::{Check, Verdict};

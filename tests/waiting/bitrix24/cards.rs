@@ -1,6 +1,6 @@
 //! Cards of live calls: who sees one, until when, and what it costs.
 
-use crate::office::{Office, Work, answered, ext, live, missed};
+use super::office::{Office, Work, answered, ext, live, missed};
 use portal::{Fault, HiddenBy, PortalConfig};
 use ringpost::call::record::Direction;
 use ringpost::config::{Create, ShowCard};

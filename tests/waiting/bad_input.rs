@@ -1,10 +1,7 @@
 //! What the real binary does with what it should never be given: wrong secrets, wrong ports, floods, drips, damaged
 //! files. It never crashes, says what is wrong and what to do, stays small, and goes on when it can.
-#![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
 
-mod agent;
-
-use agent::{Agent, Place};
+use crate::agent::{Agent, Place};
 use pbx::{Pbx, Transcript, Trouble};
 use portal::{Fault, Portal, PortalConfig, State};
 use ringpost::limits::AMI_LOGIN_TIMEOUT;

@@ -1,6 +1,6 @@
 //! Every way a portal can misbehave: in the end there is exactly one finished call.
 
-use crate::office::{Office, SECRET, Work, answered, live, missed};
+use super::office::{Office, SECRET, Work, answered, live, missed};
 use portal::{Certificate, Fault, OperatingLimit, PortalConfig, RateLimit, Wording};
 use ringpost::config::Create;
 use ringpost::crm::http::{Allowance, Http, HttpFault};

@@ -1,7 +1,5 @@
 //! The Bitrix24 port against the portal for tests, over TLS: what the portal holds at the end.
 
-#![allow(clippy::expect_used, reason = "a test that cannot be set up has failed")]
-
 mod cards;
 mod delivery;
 mod doctor;
