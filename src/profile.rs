@@ -17,8 +17,8 @@ pub struct Profile {
     pub internal: &'static [&'static str],
     /// Peer names of trunks; `*` matches any run.
     pub trunks: &'static [&'static str],
-    /// Contexts in which a ring group or a follow-me dials its members, where the family has such contexts; `*` matches any
-    /// run. A context in which single extensions are dialled too is not among them. Empty: none is known.
+    /// Contexts in which a ring group dials its members, where the family has such contexts; `*` matches any run. A context
+    /// in which single extensions are dialled too is not among them. Empty: none is known.
     pub groups: &'static [&'static str],
     /// How to ring an extension by Originate; `{ext}` is its number.
     pub ring: &'static str,
@@ -30,10 +30,8 @@ pub struct Profile {
 /// findmefollow and queues modules.
 const FREEPBX_EXTERNAL: &[&str] = &["from-trunk*", "from-pstn*", "from-did*", "ext-did*", "from-sip-external*"];
 const FREEPBX_INTERNAL: &[&str] = &["from-internal*", "ext-local*", "from-queue*"];
-/// A ring group is `ext-group`, a follow-me `ext-findmefollow`; both dial by `macro-dial` (with confirmation by
-/// `macro-dial-confirm`, from `grps` and `fmgrps`), while a single extension is dialled by `macro-dial-one`.
-const FREEPBX_GROUPS: &[&str] =
-    &["ext-group*", "ext-findmefollow*", "macro-dial", "macro-dial-confirm", "grps", "fmgrps"];
+/// The numbers of ring groups. What dials for them, `macro-dial`, has none; there the variable `NODEST` names the group.
+const FREEPBX_GROUPS: &[&str] = &["ext-group*"];
 
 /// Names that Yeastar has from Digium's GUI of Asterisk. Source: that GUI's own source, the vendor's documentation of the
 /// channel ids in its API's events, and public captures.
@@ -80,15 +78,7 @@ pub const PROFILES: &[Profile] = &[
             "internal*",
         ],
         trunks: &["trunk*"],
-        groups: &[
-            "ext-group*",
-            "ext-findmefollow*",
-            "macro-dial-confirm",
-            "grps",
-            "fmgrps",
-            "ringgroups*",
-            "ringroups-custom-*",
-        ],
+        groups: &["ext-group*", "ringgroups*", "ringroups-custom-*"],
         ring: "Local/{ext}@from-internal",
         dial_context: "from-internal",
     },

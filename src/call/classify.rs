@@ -326,7 +326,7 @@ mod tests {
         let group = |context: &'static str, exten: &'static str| judge.group(context.as_bytes(), exten.as_bytes());
         assert_eq!(group("ext-group", "600"), Some(b"600".as_slice()));
         assert_eq!(group("ringroups-custom-2", "s"), Some(b"ringroups-custom-2".as_slice()));
-        assert_eq!(group("grps", "s"), None);
+        assert_eq!(group("ext-group", "s"), None);
         assert_eq!(group("from-internal", "101"), None);
         assert_eq!(group("", "600"), None);
     }

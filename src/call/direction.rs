@@ -14,7 +14,7 @@ use crate::clock::Stamp;
 use crate::number;
 use crate::text::bounded;
 
-/// Shortest number that is taken for a whole one behind an access code.
+/// Shortest number that is taken for a whole one behind a 9.
 const ACCESS_CODE_DIGITS: usize = 10;
 /// Longest number that can be an extension's own.
 const OWN_NUMBER_DIGITS: usize = 6;
@@ -236,12 +236,11 @@ fn dialled_number(first: &[u8], exten: &[u8], dial_string: &[u8], told: &Number)
 /// Whether `dialled` is `given` behind the digit with which an office dials outside: a 9, or a 0 before a number that itself
 /// begins with 0 or `+`. Other prefixes that a route cuts off belong to the number, as the 8 of `89161234567`.
 fn is_behind_access_code(dialled: &[u8], given: &[u8]) -> bool {
-    given.len() >= ACCESS_CODE_DIGITS
-        && match dialled.split_first() {
-            Some((b'9', rest)) => rest == given,
-            Some((b'0', rest)) => rest == given && matches!(given.first(), Some(b'0' | b'+')),
-            _ => false,
-        }
+    match dialled.split_first() {
+        Some((b'9', rest)) => rest == given && given.len() >= ACCESS_CODE_DIGITS,
+        Some((b'0', rest)) => rest == given && matches!(given.first(), Some(b'0' | b'+')),
+        _ => false,
+    }
 }
 
 /// Whether one number is the other without its first digits.
@@ -263,6 +262,7 @@ mod tests {
         assert_eq!(number("89161234567", "s", "trunk/9161234567"), "89161234567");
         assert_eq!(number("989161234567", "s", "trunk/89161234567"), "89161234567");
         assert_eq!(number("000493012345678", "s", "00493012345678@trunk"), "00493012345678");
+        assert_eq!(number("003012345", "s", "03012345@trunk"), "03012345");
         assert_eq!(number("03012345678", "s", "3012345678@trunk"), "03012345678");
         // A carrier wants a prefix.
         assert_eq!(number("79161234567", "s", "99#79161234567@mtt"), "79161234567");

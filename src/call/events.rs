@@ -296,11 +296,7 @@ impl Tracker {
         }
         let call = leg.call;
         let (context, exten) = caller.map(|channel| (channel.context, channel.exten)).unwrap_or_default();
-        if let Some(group) = self.classifier.group(context, exten)
-            && let Some(call) = self.calls.get_mut(call)
-        {
-            call.group = bounded(group);
-        }
+        self.group_dials(call, context, exten);
         self.direct(call, caller_key, key, is_trunk, exten, dial_string);
         if caller_key.is_some() {
             self.start_ringing(key, now);
@@ -497,8 +493,10 @@ impl Tracker {
             Some(key) => self.legs.get(key).map(|leg| leg.call),
             None => self.call_of_link(self.hash.of(channel.linked_id)),
         };
-        if let (Variable::DialStatus, Some(key)) = (variable, key) {
-            return self.note_status(key, value, true);
+        match (variable, key) {
+            (Variable::DialStatus, Some(key)) => return self.note_status(key, value, true),
+            (Variable::NoDest, Some(key)) => return self.group_named(key, channel.context, value),
+            _ => {}
         }
         let Some(call_key) = call.filter(|_| !value.is_empty()) else { return };
         let Some(call) = self.calls.get_mut(call_key) else { return };
@@ -509,7 +507,6 @@ impl Tracker {
             Variable::MixMonitorFilename | Variable::MonitorFilename => call.recorded(bounded(value)),
             Variable::VmMessageFile if value.len() <= RECORDING_PATH_BYTES => call.voicemail = bounded(value),
             Variable::VmStatus => call.voicemail_failed = value != b"SUCCESS",
-            Variable::NoDest => call.group = bounded(value),
             Variable::Did => {
                 if !call.line_known
                     && call.direction != Some(Direction::Outbound)
@@ -545,23 +542,6 @@ impl Tracker {
         }
     }
 
-    /// A follow-me names the extension that it rings for where a ring group names the group.
-    pub(super) fn drop_own_group(&mut self, key: Key) {
-        let Some(Leg { party: Party::Extension(extension), call, .. }) = self.legs.get(key) else { return };
-        if let Some(call) = self.calls.get_mut(*call).filter(|call| call.group == *extension.as_str()) {
-            call.group.clear();
-        }
-    }
-
-    fn queued(&mut self, call: Key, queue: &[u8], is_waiting: bool) {
-        let Some(call) = self.calls.get_mut(call) else { return };
-        if !queue.is_empty() {
-            call.queue = bounded(queue);
-        }
-        call.in_queue = is_waiting;
-        self.generation += 1;
-    }
-
     pub(super) fn extension_of(&self, key: Key) -> Option<Extension> {
         match &self.legs.get(key)?.party {
             Party::Extension(extension) => Some(extension.clone()),
@@ -569,7 +549,7 @@ impl Tracker {
         }
     }
 
-    fn tie_all(&mut self, keys: &[Option<Key>], now: Stamp) -> Option<Key> {
+    pub(super) fn tie_all(&mut self, keys: &[Option<Key>], now: Stamp) -> Option<Key> {
         let mut keys = keys.iter().flatten();
         let first = *keys.next()?;
         for key in keys {

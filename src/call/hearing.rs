@@ -12,43 +12,52 @@ use super::state::{Call, Talkers};
 use crate::limits::LEGS_PER_CALL;
 use crate::text::bounded;
 
-/// Who talks with the client of this call (for an internal call: with its caller) at this moment.
-pub fn talkers(call: &Call, legs: &Slab<Leg>) -> Talkers {
-    let mut talkers = Talkers::new();
-    let Some(ear) = ear(call, legs) else { return talkers };
-    let Some(start) = legs.get(ear).filter(|leg| leg.is_connected()) else { return talkers };
-    let company = component(call, legs, ear);
-    let mut people: heapless::Vec<&Leg, LEGS_PER_CALL> = heapless::Vec::new();
-    for leg in company.iter().filter(|key| **key != ear).filter_map(|key| legs.get(*key)) {
-        let _ = people.push(leg);
+/// Who can be heard.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// Without doubles.
+    pub talkers: Talkers,
+    /// Some had no place among them.
+    pub is_cut: bool,
+}
+
+impl Heard {
+    /// This one too.
+    pub(super) fn note(&mut self, extension: &Extension) {
+        if !self.talkers.contains(extension) {
+            self.is_cut |= self.talkers.push(extension.clone()).is_err();
+        }
     }
+}
+
+/// Who talks with the client of this call (for an internal call: with its caller) at this moment.
+pub fn talkers(call: &Call, calls: &Slab<Call>, legs: &Slab<Leg>) -> Heard {
+    let mut heard = Heard::default();
+    let Some(ear) = ear(call, legs) else { return heard };
+    let Some(start) = legs.get(ear).filter(|leg| leg.is_connected()) else { return heard };
+    let company = component(call, legs, ear);
+    let people = || company.iter().filter(|key| **key != ear).filter_map(|key| legs.get(*key));
     let own = match &start.party {
         Party::Extension(own) if call.direction == Some(Direction::Internal) => Some(own),
         _ => None,
     };
-    for leg in &people {
+    for leg in people() {
         if let Party::Extension(extension) = &leg.party
             && Some(extension) != own
         {
-            note(&mut talkers, extension);
+            heard.note(extension);
         }
     }
     if call.direction != Some(Direction::Internal) {
-        super::rooms::add_talkers(&company, legs, &mut talkers);
+        super::rooms::add_talkers(&company, calls, legs, &mut heard);
     }
-    if talkers.is_empty() {
+    if heard.talkers.is_empty() {
         // A forwarded call: the employee is at a mobile behind a second trunk.
-        for leg in people.iter().filter(|leg| matches!(leg.party, Party::Trunk(_))) {
-            note(&mut talkers, &bounded(leg.number.as_bytes()));
+        for leg in people().filter(|leg| matches!(leg.party, Party::Trunk(_))) {
+            heard.note(&bounded(leg.number.as_bytes()));
         }
     }
-    talkers
-}
-
-fn note(talkers: &mut Talkers, extension: &Extension) {
-    if !talkers.contains(extension) {
-        let _ = talkers.push(extension.clone());
-    }
+    heard
 }
 
 /// The channel at which the client (the caller of an internal call) listens.

@@ -1,17 +1,21 @@
 //! Conferences: a client who is in one talks with the telephones of the office that are there too.
 //!
 //! Stands alone because a room holds channels of several calls and must not make them one: strangers meet in it. So a room ties
-//! nothing; only when somebody comes or goes it is looked anew who hears whom in each call that has a channel there. Knows the
+//! nothing; only when somebody comes or goes, or answers behind a Local channel that is there, it is looked anew who hears whom
+//! in each call that has a channel there, one pass over all channels for each of them. Knows the
 //! bridges of ConfBridge (Asterisk 12 and later); older servers say who joins by a name only and are not followed there. A
 //! parking lot or a holding bridge is no room.
 
 use super::classify::Party;
+use super::hearing::{self, Heard};
 use super::leg::Leg;
 use super::slab::{Key, Slab};
-use super::state::Talkers;
+use super::state::Call;
 use super::tracker::Tracker;
 use crate::ami::event::Bridge;
 use crate::clock::Stamp;
+use crate::limits::LEGS_PER_CALL;
+use std::collections::HashSet;
 
 /// Whether the members of this bridge hear each other without being parties of one call.
 pub(super) fn is_conference(bridge: &Bridge<'_>) -> bool {
@@ -34,33 +38,53 @@ impl Tracker {
         }
     }
 
+    /// A telephone may be in a room behind a Local channel of this call: others there are to be looked at when it answers.
+    pub(super) fn note_rooms(&mut self, call: Key) {
+        let legs = self.calls.get(call).map(|call| call.legs.as_slice()).unwrap_or_default();
+        for leg in legs.iter().filter_map(|key| self.legs.get(*key)) {
+            if leg.room != 0 && leg.party == Party::Local && !self.changed_rooms.contains(&leg.room) {
+                self.changed_rooms.push(leg.room);
+            }
+        }
+    }
+
     /// Looks anew who hears whom in the calls that have a channel in a room where somebody came or went.
     pub(super) fn hear_rooms(&mut self, now: Stamp) {
         while let Some(room) = self.changed_rooms.pop() {
-            let mut calls: Vec<Key> = Vec::new();
-            for (_, leg) in self.legs.iter().filter(|(_, leg)| leg.room == room) {
-                if !calls.contains(&leg.call) {
-                    calls.push(leg.call);
-                }
-            }
+            let there = self.legs.iter().filter(|(_, leg)| leg.room == room).map(|(_, leg)| leg.call);
+            let calls: HashSet<Key> = there.collect();
             for call in calls {
-                self.hear(call, now);
+                self.hear_call(call, now);
             }
         }
     }
 }
 
-/// Adds the telephones that are in one of the rooms of `company`, whatever call they belong to.
-pub(super) fn add_talkers(company: &[Key], legs: &Slab<Leg>, talkers: &mut Talkers) {
-    let rooms = company.iter().filter_map(|key| legs.get(*key)).map(|leg| leg.room).filter(|room| *room != 0);
-    for room in rooms {
-        let is_there = |leg: &&Leg| leg.alive && leg.room == room;
-        for leg in legs.iter().map(|(_, leg)| leg).filter(is_there) {
-            if let Party::Extension(extension) = &leg.party
-                && !talkers.contains(extension)
-            {
-                let _ = talkers.push(extension.clone());
+/// Adds the telephones that are in one of the rooms of `company`, whatever call they belong to, by themselves or behind a
+/// Local channel.
+pub(super) fn add_talkers(company: &[Key], calls: &Slab<Call>, legs: &Slab<Leg>, heard: &mut Heard) {
+    let mut seen: heapless::Vec<u64, LEGS_PER_CALL> = heapless::Vec::new();
+    for room in company.iter().filter_map(|key| legs.get(*key)).map(|leg| leg.room) {
+        if room == 0 || seen.contains(&room) {
+            continue;
+        }
+        let _ = seen.push(room);
+        for (key, leg) in legs.iter().filter(|(_, leg)| leg.alive && leg.room == room) {
+            match &leg.party {
+                Party::Extension(extension) => heard.note(extension),
+                Party::Local => add_behind(key, leg, calls, legs, heard),
+                Party::Trunk(_) | Party::Nobody => {}
             }
+        }
+    }
+}
+
+/// Adds the telephones that this Local channel leads to.
+fn add_behind(key: Key, local: &Leg, calls: &Slab<Call>, legs: &Slab<Leg>, heard: &mut Heard) {
+    let Some(call) = calls.get(local.call) else { return };
+    for leg in hearing::component(call, legs, key).iter().filter_map(|key| legs.get(*key)) {
+        if let Party::Extension(extension) = &leg.party {
+            heard.note(extension);
         }
     }
 }

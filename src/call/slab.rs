@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Names one entry for as long as it lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key {
     index: u32,
     generation: u32,

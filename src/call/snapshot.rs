@@ -6,7 +6,7 @@
 //! for its hangup to arrive, because events and list items of one moment come in any order.
 
 use super::classify::Party;
-use super::leg::{RINGING, UP};
+use super::leg::{Leg, RINGING, UP};
 use super::slab::Key;
 use super::tracker::Tracker;
 use crate::ami::event::{Channel, Event};
@@ -136,7 +136,10 @@ impl Tracker {
                 self.leave_bridge(item.leg);
                 self.enter_bridge(item.leg, bridge, now);
             }
-            self.enter_room(item.leg, if item.is_conference { item.bridge } else { 0 });
+            // In a room a channel may run another application, and half a Local channel runs none.
+            let is_there = |leg: &Leg| item.is_conference || leg.room == item.bridge;
+            let is_there = self.legs.get(item.leg).is_some_and(is_there);
+            self.enter_room(item.leg, if is_there { item.bridge } else { 0 });
             return;
         }
         let partner = self.ids.get(&item.bridged).copied().filter(|_| item.bridged != 0);

@@ -222,14 +222,19 @@ impl Tracker {
         self.hear_rooms(now);
     }
 
-    /// Looks anew who talks in this call.
+    /// Looks anew who talks in this call, and has the rooms looked at that it reaches.
     pub(super) fn hear(&mut self, key: Key, now: Stamp) {
+        self.hear_call(key, now);
+        self.note_rooms(key);
+    }
+
+    pub(super) fn hear_call(&mut self, key: Key, now: Stamp) {
         self.direct_by_company(key);
         let Some(call) = self.calls.get(key) else { return };
-        let talkers = super::hearing::talkers(call, &self.legs);
-        if let Some(call) = self.calls.get_mut(key)
-            && call.talk(&talkers, now.mono)
-        {
+        let heard = super::hearing::talkers(call, &self.calls, &self.legs);
+        let Some(call) = self.calls.get_mut(key) else { return };
+        call.gaps.overflow |= heard.is_cut;
+        if call.talk(&heard.talkers, now.mono) {
             // Not every event that parts or joins channels names one of them.
             if call.alive_at.mono < now.mono {
                 call.alive_at = now;

@@ -16,9 +16,11 @@ use crate::text::bounded;
 impl Tracker {
     /// `AttendedTransfer`: the first telephone of `keys`, the last of which is the client's channel, gave him to `target`.
     /// Asterisk leaves the target out where its channel has left the consultation already (measured with the code `*2`: on 16
-    /// always, on 22 at times). Then it is whom the client hears instead, a telephone or a Local channel to a queue.
+    /// always, on 22 at times), and where it is an application (12 and later, by the telephone's own key). Then it is whom the
+    /// client hears instead, a telephone or a Local channel to a queue, else what was dialled to ask.
     pub(super) fn handed_over(&mut self, keys: &[Option<Key>], target: &Channel<'_>, now: Stamp) {
         let target_key = self.known(target, now);
+        self.tie_all(keys, now);
         let to = match target_key.and_then(|key| self.legs.get(key)).map(|leg| &leg.party) {
             Some(Party::Extension(extension)) => extension.clone(),
             // A Local channel that leads to a queue, or to a telephone that still rings.
@@ -29,7 +31,8 @@ impl Tracker {
             return self.transfer(keys, to, true);
         }
         let Some(from) = keys.iter().flatten().find_map(|key| self.extension_of(*key)) else { return };
-        if let Some(to) = self.heard_beside(keys.last().copied().flatten(), &from) {
+        let to = self.heard_beside(keys.last().copied().flatten(), &from).or_else(|| self.dialled_by(keys));
+        if let Some(to) = to {
             return self.transfer(keys, to, true);
         }
         let call = keys.iter().flatten().find_map(|key| self.legs.get(*key)).map(|leg| leg.call);
@@ -50,6 +53,13 @@ impl Tracker {
         });
         let mut locals = company().filter(|leg| leg.party == Party::Local && number::is_dialled(leg.exten.as_bytes()));
         telephone.or_else(|| locals.next().map(|leg| bounded(leg.exten.as_bytes())))
+    }
+
+    /// What the second channel of who gave the client away dialled: a queue, a menu, a telephone that still rings.
+    fn dialled_by(&self, keys: &[Option<Key>]) -> Option<Extension> {
+        let [first, second, ..] = *keys else { return None };
+        let second = self.legs.get(second.filter(|second| Some(*second) != first)?)?;
+        Some(bounded(second.exten.as_bytes())).filter(|_| number::is_dialled(second.exten.as_bytes()))
     }
 
     pub(super) fn old_transfer(

@@ -120,19 +120,22 @@ impl Rules {
         if self.only_lines.is_empty() && self.not_lines.is_empty() {
             return true;
         }
-        let (told, national) = match &self.country {
-            Some(country) => country.spelled(call.line),
-            None => Default::default(),
-        };
-        let told = if told.is_empty() { call.line } else { told.as_str() };
-        let line = Spellings { told, raw: call.line, national: &national };
-        let trunk = Spellings { told: call.trunk, raw: call.trunk, national: "" };
-        let is_listed = |list: &[Entry]| is_in(list, line) || is_in(list, trunk);
+        // A trunk may be named by its number.
+        let is_listed = |list: &[Entry]| self.is_line_in(list, call.line) || self.is_line_in(list, call.trunk);
         let names_no_trunk = !self.only_lines.iter().any(Entry::is_name);
         let is_passed = self.only_lines.is_empty()
             || call.direction == Direction::Outbound && names_no_trunk
             || is_listed(&self.only_lines);
         is_passed && !is_listed(&self.not_lines)
+    }
+
+    fn is_line_in(&self, list: &[Entry], line: &str) -> bool {
+        let (told, national) = match &self.country {
+            Some(country) => country.spelled(line),
+            None => Default::default(),
+        };
+        let told = if told.is_empty() { line } else { told.as_str() };
+        is_in(list, Spellings { told, raw: line, national: &national })
     }
 }
 
