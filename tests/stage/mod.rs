@@ -5,6 +5,7 @@
 use ringpost::ami::event::{Bridge, Channel, Event};
 use ringpost::call::classify::Contexts;
 use ringpost::call::live::LiveCall;
+use ringpost::call::mirror::Saved;
 use ringpost::call::record::CallRecord;
 use ringpost::call::tracker::{Output, Tracker, TrackerConfig};
 use ringpost::clock::{Monotonic, Stamp, Wall};
@@ -95,6 +96,14 @@ impl Stage {
 
     pub fn say(&mut self, event: Event<'_>) {
         self.tracker.handle(&event, self.now);
+        self.drain();
+    }
+
+    /// The agent is killed and goes on from what it had on tmpfs.
+    pub fn restart(&mut self) {
+        let saved = serde_json::to_string(&self.tracker.export(self.now)).expect("written");
+        let saved: Saved = serde_json::from_str(&saved).expect("read");
+        self.tracker = Tracker::restore(Self::config(), saved, self.now);
         self.drain();
     }
 
