@@ -100,6 +100,25 @@ fn the_page_has_every_scenario_with_its_outcome() {
     assert!(missing.is_empty(), "docs/calls.md should hold:\n{}", missing.join("\n"));
 }
 
+/// The conversation of `inbound-answered` lasts thirteen hours longer, with nothing heard meanwhile.
+#[test]
+fn a_call_of_thirteen_hours() {
+    const LONGER: u64 = 13 * 3_600_000;
+    for version in ["11.25.3", "16.28.0", "22.10.1"] {
+        let whole = packets(version, "inbound-answered");
+        let short = play_packets(&whole).remove(0);
+        let end = whole.iter().position(|(_, packet)| says(packet, "HangupRequest")).expect("the hang-up");
+        let later = |(place, (at, packet)): (usize, &(u64, Vec<u8>))| {
+            (at + if place < end { 0 } else { LONGER }, packet.clone())
+        };
+        let stretched: Vec<(u64, Vec<u8>)> = whole.iter().enumerate().map(later).collect();
+        let records = play_packets(&stretched);
+        assert_eq!(records.len(), 1, "{version}");
+        assert_eq!(u64::from(records[0].talk_ms), u64::from(short.talk_ms) + LONGER, "{version}");
+        assert!(records[0].gaps.is_exact(), "{version}: {:?}", records[0].gaps);
+    }
+}
+
 // ---- variations -----------------------------------------------------------------------------------------------------
 
 #[test]

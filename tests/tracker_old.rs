@@ -12,6 +12,7 @@ mod oracle;
 mod words;
 
 use oracle::{check, packets, play_packets, rows, scenarios};
+use ringpost::ami::filters::Generation;
 use words::{Headers, headers, only, respell, value, without, written};
 
 /// An old server.
@@ -22,7 +23,7 @@ enum Age {
     V1_4,
     /// AMI 1.1, early: no connected line, no FullyBooted.
     V1_6,
-    /// AMI 1.1: `Unlink` instead of a `Bridge` with a state, no LocalBridge, no requests of hanging up.
+    /// AMI 1.1, and 1.2 of Asterisk 10: `Unlink` instead of a `Bridge` with a state, no LocalBridge, no requests of hanging up.
     V1_8,
 }
 
@@ -135,6 +136,26 @@ fn every_row_of_11_in_the_words_of_older_servers() {
         }
     }
     assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults.join("\n"));
+}
+
+/// Asterisk 10 is the oldest that takes filters.
+#[test]
+fn every_row_of_11_in_the_words_of_10_through_its_filters() {
+    let table = corpus::expected();
+    let rows = rows(&table);
+    let generation = Generation::of("10.12.4", "1.2", "Asterisk Call Manager/1.2");
+    for scenario in scenarios(&rows).iter().filter(|rows| rows[0].version == "11.25.3") {
+        let passes = |packet: &[u8]| {
+            let text = String::from_utf8_lossy(packet);
+            !text.starts_with("Event: ") || corpus::passes(generation, &text)
+        };
+        let aged = packets("11.25.3", scenario[0].scenario)
+            .into_iter()
+            .filter_map(|(at, packet)| aged(&packet, Age::V1_8).map(|packet| (at, packet)));
+        let left: Vec<(u64, Vec<u8>)> = aged.filter(|(_, packet)| passes(packet)).collect();
+        let wrong = check(scenario, &play_packets(&left));
+        assert!(wrong.is_empty(), "{}: {}", scenario[0].scenario, wrong.join("\n"));
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! A pure judgement, in this order: what the user configured, what the profile knows of trunks, what the PBX told of
 //! the peer's purpose, what the technology says, what the profile knows of the office's contexts, what the name says (two
-//! to six digits are an extension). Behind the profile stands the generic one, so that none knows less than it. Each judgement names its [`Reason`], so that a wrong guess can be seen. Keeps the
+//! to six digits are an extension). Behind the profile stands the generic one, so that none knows less than it. Each
+//! judgement names its [`Reason`], so that a wrong guess can be seen. Keeps the
 //! patterns and the peers whose purpose was told ([`crate::limits::PEERS`] at most), nothing about calls. Does not decide
 //! a call's direction.
 
@@ -226,13 +227,7 @@ impl Classifier {
 
 /// The extension's number in a peer's name: tenant prefix (`T2_103`) and number of the device (`103_1`) taken off.
 pub fn extension(peer: &[u8]) -> Extension {
-    let without_tenant = match peer.strip_prefix(b"T").and_then(|rest| {
-        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        rest.get(digits..).filter(|_| digits > 0)?.strip_prefix(b"_")
-    }) {
-        Some(rest) => rest,
-        None => peer,
-    };
+    let without_tenant = without_tenant(peer);
     let digits = without_tenant.iter().take_while(|b| b.is_ascii_digit()).count();
     match without_tenant.get(digits..) {
         Some([b'_', device @ ..]) if digits > 1 && device.len() < 3 && device.iter().all(u8::is_ascii_digit) => {
@@ -240,6 +235,13 @@ pub fn extension(peer: &[u8]) -> Extension {
         }
         _ => bounded(without_tenant),
     }
+}
+
+/// VitalPBX sets a tenant before its names: `T2_cos-all` is `cos-all`.
+pub(super) fn without_tenant(name: &[u8]) -> &[u8] {
+    let Some(rest) = name.strip_prefix(b"T") else { return name };
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    rest.get(digits..).filter(|_| digits > 0).and_then(|rest| rest.strip_prefix(b"_")).unwrap_or(name)
 }
 
 /// Whether a number looks like an office's own: two to six digits.

@@ -12,6 +12,7 @@
 //! saved state does not have it: it is heard again with the next calls, perhaps of another box.
 
 use super::channel::{ChannelName, Kind};
+use super::classify::without_tenant;
 use crate::ami::event::{Channel, Event};
 use crate::clock::Monotonic;
 use crate::limits::{FAMILY_CHANNELS, FAMILY_FEW_CHANNELS, FAMILY_TIME};
@@ -353,13 +354,6 @@ fn is_numbered(text: &[u8], word: &str) -> bool {
     number.is_some_and(|number| {
         number.first().is_some_and(|first| *first != b'0') && number.iter().all(u8::is_ascii_digit)
     })
-}
-
-/// `T2_cos-all` is `cos-all`.
-fn without_tenant(text: &[u8]) -> &[u8] {
-    let Some(rest) = text.strip_prefix(b"T") else { return text };
-    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-    rest.get(digits..).filter(|_| digits > 0).and_then(|rest| rest.strip_prefix(b"_")).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -368,7 +368,9 @@ impl Tracker {
         if self.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.handle_timeout(now);
         }
-        self.hear_family(event, now);
+        if !matches!(event, Event::Listed { .. }) {
+            self.hear_family(event, now);
+        }
         self.apply(event, now);
         self.hear_rooms(now);
     }

@@ -10,7 +10,7 @@ use super::section::{At, Section, shown};
 use crate::call::record::{Direction, Number};
 use crate::limits::{NUMBER_LIST, NUMBER_REWRITES};
 use crate::number::rules::{Rewrite, Rules};
-use crate::number::{Country, Entry, Fault, HIDDEN, Pattern, Prefix, Spellings, is_digits};
+use crate::number::{Country, Entry, Fault, HIDDEN, Pattern, Prefix, Spellings, is_digits, is_separator};
 
 /// An entry, where it stands, and what it fits if that is one number or name.
 struct Listed<'t> {
@@ -173,7 +173,7 @@ fn replacement(text: &str) -> Result<Box<str>, Fault> {
     }
     let mut to = Number::new();
     let mut keeps = false;
-    for c in text.chars().filter(|c| !matches!(c, '-' | ' ' | '(' | ')')) {
+    for c in text.chars().filter(|c| !u8::try_from(*c).is_ok_and(is_separator)) {
         if c == '*' && core::mem::replace(&mut keeps, true) {
             return Err(("has more than one *", "what is kept stands in one place"));
         }

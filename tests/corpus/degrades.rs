@@ -11,7 +11,7 @@ pub const DEGRADES: &[(&str, &str)] = &[
     ("Bridge Link", "talk"),
     ("Bridge Unlink", "talk"),
     ("BridgeEnter ConfBridge", "last talk"),
-    ("Dial Begin", "answered cause client-call-missing direction last line rang trunk"),
+    ("Dial Begin", "answered cause client-call-missing direction last line rang talk trunk"),
     ("DialBegin", "disposition rang"),
     ("Newchannel", "call-missing client-call-missing client-call-more"),
     ("Newstate", "caller client"),
@@ -49,6 +49,10 @@ pub fn differing(whole: &[CallRecord], lossy: &[CallRecord]) -> Vec<&'static str
 fn compare(whole: &CallRecord, lossy: &CallRecord, words: &mut Vec<&'static str>) {
     let secs = |one: u32, two: u32| one.abs_diff(two) > 500;
     let who = |record: &CallRecord| record.rang.iter().map(|rang| rang.extension.clone()).collect::<Vec<_>>();
+    let rings = whole.rang.iter().zip(&lossy.rang).any(|(one, two)| secs(one.ring_ms, two.ring_ms));
+    let talkers = |record: &CallRecord| record.talks.iter().map(|talk| talk.extension.clone()).collect::<Vec<_>>();
+    let talks = talkers(whole) != talkers(lossy)
+        || whole.talks.iter().zip(&lossy.talks).any(|(one, two)| secs(one.talk_ms, two.talk_ms));
     let length = |record: &CallRecord| record.ended.mono.millis_since(record.started.mono);
     let differs: [(bool, &'static str); 17] = [
         (whole.id != lossy.id, "identity"),
@@ -57,10 +61,10 @@ fn compare(whole: &CallRecord, lossy: &CallRecord, words: &mut Vec<&'static str>
         (whole.line != lossy.line, "line"),
         (whole.trunk != lossy.trunk, "trunk"),
         (whole.caller != lossy.caller, "caller"),
-        (who(whole) != who(lossy), "rang"),
+        (who(whole) != who(lossy) || rings, "rang"),
         (whole.answered_by != lossy.answered_by, "answered"),
         (whole.talked_last != lossy.talked_last, "last"),
-        (secs(whole.talk_ms, lossy.talk_ms), "talk"),
+        (secs(whole.talk_ms, lossy.talk_ms) || talks, "talk"),
         (whole.disposition != lossy.disposition, "disposition"),
         (whole.cause != lossy.cause, "cause"),
         (whole.queue != lossy.queue, "queue"),

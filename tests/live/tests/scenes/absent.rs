@@ -67,6 +67,15 @@ live::office! {
 }
 
 live::office! {
+    fn registered_and_silent(office) {
+        let caller = office.caller();
+        let client = office.inbound(&caller, did::SILENT)?;
+        client.await_end(secs(20.0))?;
+        office.tells(&[Call::inbound(&caller, did::SILENT).rang_some_time(&["119"]).ended("missed", "304")])
+    }
+}
+
+live::office! {
     fn a_menu_only(office) {
         let caller = office.caller();
         let client = office.inbound(&caller, did::GREETING_ONLY)?;

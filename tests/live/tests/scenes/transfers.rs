@@ -102,6 +102,32 @@ live::office! {
 }
 
 live::office! {
+    fn attended_given_away_while_it_rings(office) {
+        let caller = office.caller();
+        let line = did::direct("111");
+        let pbx = office.pbx()?;
+        office.plan("112", Plan::manual())?;
+        let talk = Talk::begin(office, &caller, &line, "111")?;
+        thread::sleep(secs(1.0));
+        talk.desk.press("*2,112")?;
+        let colleague = office.ringing_by_anybody("112", SOON)?;
+        let device = office.version().device("111");
+        let left = pbx.await_packet("111 leaves the client", 0, secs(5.0), |packet| {
+            packet.is("BridgeLeave") && packet.field("Channel").starts_with(&device)
+        })?;
+        thread::sleep(secs(1.0));
+        talk.desk.hang_up()?;
+        thread::sleep(secs(1.0));
+        let since = colleague.answer()?;
+        thread::sleep(secs(2.0));
+        let end = talk.client.hang_up()?.at;
+        office.tells(&[Call::inbound(&caller, &line).attended("111", "112")
+            .rang("111", talk.rang).rang("112", since - colleague.since)
+            .talked("111", left.at - talk.since).talked("112", end - since)])
+    }
+}
+
+live::office! {
     fn attended_cancelled(office) {
         let caller = office.caller();
         let line = did::direct("111");
