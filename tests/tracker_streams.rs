@@ -85,7 +85,7 @@ const IDLE: &[(&str, &str)] = &[
     ("* Variable: _*FROM_DID", "the same on FreePBX and its kin"),
     ("* Variable: _*RINGPOST_CALL", "ringpost's own calls"),
     ("Old Event: QueueCaller", "10 and 11 send one of them, for a client who leaves"),
-    ("* Variable: _*NODEST", "the ring group on FreePBX and its kin, where it dials from a context of another name"),
+    ("Old Variable: _*NODEST", "the ring group on FreePBX and its kin, of which there is no trace of 11"),
     ("Old Event: Unlink", "ends a talk on 10"),
     ("Old Event: Join", "names the queue that rings nobody, of which there is no trace of 11"),
     ("Old Event: Leave", "tells who still waits there when a telephone rings by itself"),

@@ -38,8 +38,11 @@ impl Tracker {
     /// own channel is told counts, or the caller's.
     pub(super) fn group_named(&mut self, key: Key, context: &[u8], group: &[u8]) {
         let is_follow_me = FOLLOW_ME.iter().any(|follow_me| context.starts_with(follow_me));
-        let Some(call) = self.legs.get(key).and_then(|leg| self.calls.get_mut(leg.call)) else { return };
-        let is_its_own = call.root == Some(key) || call.client_leg == Some(key);
+        let Some(leg) = self.legs.get(key) else { return };
+        // A channel that nobody dialled, and that has not said yet that it calls us, will be the root.
+        let is_first = leg.party.is_somebody() && !leg.dialled;
+        let Some(call) = self.calls.get_mut(leg.call) else { return };
+        let is_its_own = call.root.map_or(is_first, |root| root == key) || call.client_leg == Some(key);
         if is_its_own && !is_follow_me && !group.is_empty() {
             call.group = bounded(group);
             self.generation += 1;

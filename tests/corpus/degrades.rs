@@ -11,6 +11,7 @@ pub const DEGRADES: &[(&str, &str)] = &[
     ("Bridge Link", "talk"),
     ("Bridge Unlink", "talk"),
     ("BridgeEnter ConfBridge", "last talk"),
+    ("BridgeLeave", "talk"),
     ("Dial Begin", "answered cause client-call-missing direction last line rang talk trunk"),
     ("DialBegin", "disposition rang"),
     ("Newchannel", "call-missing client-call-missing client-call-more"),
@@ -18,6 +19,7 @@ pub const DEGRADES: &[(&str, &str)] = &[
     ("OriginateResponse", "caller client client-call-missing direction"),
     ("Transfer", "transfers"),
     ("VarSet MIXMONITOR_FILENAME", "recordings"),
+    ("VarSet NODEST", "queue"),
     ("VarSet VM_MESSAGEFILE", "disposition voicemail"),
 ];
 

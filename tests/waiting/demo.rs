@@ -2,7 +2,7 @@
 #![allow(dead_code)] // its main
 
 #[path = "../../examples/demo/main.rs"]
-mod demo;
+mod play;
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ const PROMISED: Duration = Duration::from_secs(60);
 #[test]
 fn what_lands_at_the_portal_is_what_the_telephones_did() {
     let began = Instant::now();
-    assert!(demo::play().expect("the demo runs"), "the portal differs, see the table");
+    assert!(play::play().expect("the demo runs"), "the portal differs, see the table");
     let took = began.elapsed();
     assert!(took < PROMISED, "{took:?} instead of under a minute");
 }

@@ -64,7 +64,7 @@ pub const TWO_CONTACTS: &str = "74951110037";
 pub const DO_NOT_DISTURB: &str = "74951110038";
 /// An announcement without an answer, then the end.
 pub const ANNOUNCEMENT: &str = "74951110039";
-/// 119, registered and silent, 5 s.
+/// 131, registered and silent, 5 s.
 pub const SILENT: &str = "74951110042";
 /// Queue 704, which has no members, 5 s.
 pub const QUEUE_EMPTY: &str = "74951110041";

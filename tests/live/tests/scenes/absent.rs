@@ -71,7 +71,7 @@ live::office! {
         let caller = office.caller();
         let client = office.inbound(&caller, did::SILENT)?;
         client.await_end(secs(20.0))?;
-        office.tells(&[Call::inbound(&caller, did::SILENT).rang_some_time(&["119"]).ended("missed", "304")])
+        office.tells(&[Call::inbound(&caller, did::SILENT).rang_some_time(&["131"]).ended("missed", "304")])
     }
 }
 
