@@ -33,7 +33,12 @@ fn the_second_answers(
 
 live::office! {
     fn group_of_local_channels(office) {
-        the_second_answers(office, did::GROUP_600, ["101", "102"], |call| call.queue("600"))
+        the_second_answers(office, did::GROUP_600, ["101", "102"], |call| call.queue("600"))?;
+        // By now the family of the PBX is known: the exchange dials as FreePBX does.
+        let status = office.agent.status().ok_or("the agent reports")?;
+        assert_eq!((&status["pbx"]["profile"], &status["pbx"]["picked"]), (&"freepbx".into(), &true.into()), "{status}");
+        assert!(office.agent.log().contains("this looks like a FreePBX"), "{}", office.agent.log());
+        Ok(())
     }
 }
 
