@@ -44,14 +44,15 @@ live::office! {
     fn the_doctor_tells_whom_it_takes_for_whom(office) {
         let (code, lines) = doctor(&office.agent)?;
         assert_eq!(code, Some(0), "{lines:#?}");
-        let extensions: Vec<_> = (101..=109).chain(111..=118).map(|number| number.to_string()).collect();
-        let words = format!("17 by profile auto: {}", extensions.join(", "));
+        let extensions: Vec<_> = (101..=109).chain(111..=118).chain([121, 122, 131]).map(|n: u32| n.to_string()).collect();
+        let words = format!("20 by profile auto: {}", extensions.join(", "));
         assert!(lines.iter().any(|line| line.starts_with("ok    extensions") && line.ends_with(&words)), "{lines:#?}");
         let trunk = |line: &&String| line.starts_with("ok    trunks");
         let [line]: [_; 1] = lines.iter().filter(trunk).collect::<Vec<_>>().try_into().map_err(|_| format!("{lines:#?}"))?;
         // Asterisk 16 has one for each of its drivers.
         let (how, names) = line.rsplit_once(": ").ok_or("no names")?;
-        assert!(how.ends_with(" by profile auto") && names.split(", ").all(|name| name.ends_with("/trunk")), "{line}");
+        let is_known = |name: &str| name.ends_with("/trunk") || name.ends_with("/mtt");
+        assert!(how.ends_with(" by profile auto") && names.split(", ").all(is_known), "{line}");
         assert!(says(&lines, "ok", "contexts", "from-internal: internal by profile auto"), "{lines:#?}");
         assert!(says(&lines, "ok", "contexts", "from-trunk: from outside by profile auto"), "{lines:#?}");
         Ok(())
