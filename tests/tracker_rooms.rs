@@ -123,6 +123,34 @@ fn who_joins_in_mid_conference_learns_the_room_from_the_list() {
     assert_eq!((talks(record), record.gaps.joined_late), (vec![("102".to_owned(), 5_000)], true));
 }
 
+/// Asterisk 11 has no LinkedIds and names the room only.
+#[test]
+fn a_conference_on_an_old_server() {
+    let plain = |channel: Channel<'static>| Channel { linked_id: b"", ..up(channel) };
+    let mut stage = Stage::new();
+    let (client, phone) = (Channel { linked_id: b"", ..leg(TRUNK, 4) }, ch("SIP/102-9", "9.1", "", 4));
+    stage.made(client);
+    stage.say(Event::RoomJoin { channel: plain(client), room: b"900" });
+    stage.wait(1_000);
+    stage.made(phone);
+    stage.say(Event::RoomJoin { channel: plain(phone), room: b"900" });
+    stage.wait(5_000);
+    // In another room nobody hears them.
+    let other = ch("SIP/103-7", "7.1", "", 4);
+    stage.made(other);
+    stage.say(Event::RoomJoin { channel: plain(other), room: b"901" });
+    stage.wait(5_000);
+    stage.say(Event::RoomLeave { channel: plain(client), room: b"900" });
+    stage.gone(plain(client), 16);
+    let record = of_client(&stage);
+    assert_eq!((talks(record), record.gaps.is_exact()), (vec![("102".to_owned(), 10_000)], true));
+    for (channel, room) in [(phone, b"900"), (other, b"901")] {
+        stage.say(Event::RoomLeave { channel: plain(channel), room });
+        stage.gone(plain(channel), 16);
+    }
+    assert_eq!((stage.tracker.calls(), stage.tracker.indexed(), stage.joined), (0, 0, 0));
+}
+
 #[test]
 fn who_enters_unheard_is_not_exact() {
     let mut stage = Stage::new();

@@ -84,6 +84,8 @@ const IDLE: &[(&str, &str)] = &[
     ("* Variable: _*DID", "the line of a trunk that sends calls to `s`"),
     ("* Variable: _*FROM_DID", "the same on FreePBX and its kin"),
     ("* Variable: _*RINGPOST_CALL", "ringpost's own calls"),
+    ("* Event: Meetme", "who is in a MeetMe"),
+    ("Old Event: ConfbridgeLeave", "a client who leaves a conference, of which there is no trace of 11"),
     ("Old Event: QueueCaller", "10 and 11 send one of them, for a client who leaves"),
     ("Old Variable: _*NODEST", "the ring group on FreePBX and its kin, of which there is no trace of 11"),
     ("Old Event: Unlink", "ends a talk on 10"),

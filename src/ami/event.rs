@@ -171,6 +171,10 @@ pub enum Event<'a> {
     QueueLeave { queue: &'a [u8], channel: Channel<'a> },
     /// `QueueCallerAbandon`.
     QueueAbandon { queue: &'a [u8], channel: Channel<'a> },
+    /// `ConfbridgeJoin` of 10 and 11, `MeetmeJoin`: later ConfBridges tell it by their bridges.
+    RoomJoin { channel: Channel<'a>, room: &'a [u8] },
+    /// `ConfbridgeLeave` of 10 and 11, `MeetmeLeave`.
+    RoomLeave { channel: Channel<'a>, room: &'a [u8] },
     /// `Pickup`: `channel` takes the call that rings at `target`. On old servers `target` has only the name.
     Pickup { channel: Channel<'a>, target: Channel<'a> },
     /// `BlindTransfer` (new).

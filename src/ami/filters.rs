@@ -38,6 +38,7 @@ const COMMON: &[&str] = &[
     "Event: AgentCalled",
     "Event: AgentConnect",
     "Event: QueueCaller",
+    "Event: Meetme",
     "Event: Pickup",
     "Event: ParkedCall",
     "Event: UnParkedCall",
@@ -56,7 +57,15 @@ const COMMON: &[&str] = &[
 ];
 
 /// Of 10 and 11 alone.
-const OLD: &[&str] = &["Event: Masquerade", "Event: Unlink", "Event: Join", "Event: Leave", "Event: Transfer"];
+const OLD: &[&str] = &[
+    "Event: Masquerade",
+    "Event: Unlink",
+    "Event: Join",
+    "Event: Leave",
+    "Event: Transfer",
+    "Event: ConfbridgeJoin",
+    "Event: ConfbridgeLeave",
+];
 
 /// Of 12 and later alone.
 const NEW: &[&str] =

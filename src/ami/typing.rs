@@ -57,6 +57,8 @@ enum Kind {
     QueueJoin,
     QueueLeave,
     QueueAbandon,
+    RoomJoin,
+    RoomLeave,
     Pickup,
     BlindTransfer,
     AttendedTransfer,
@@ -93,7 +95,12 @@ fn candidates(length: usize) -> &'static [(&'static [u8], Kind)] {
         7 => &[(b"DialEnd", DialEnd)],
         8 => &[(b"Newstate", NewState), (b"Transfer", Transfer), (b"Shutdown", Shutdown)],
         9 => &[(b"DialBegin", DialBegin), (b"PeerEntry", PeerEntry)],
-        10 => &[(b"Newchannel", NewChannel), (b"Masquerade", Masquerade), (b"ParkedCall", Parked)],
+        10 => &[
+            (b"Newchannel", NewChannel),
+            (b"Masquerade", Masquerade),
+            (b"ParkedCall", Parked),
+            (b"MeetmeJoin", RoomJoin),
+        ],
         11 => &[
             (b"NewCallerid", NewCallerId),
             (b"BridgeEnter", BridgeEnter),
@@ -102,11 +109,12 @@ fn candidates(length: usize) -> &'static [(&'static [u8], Kind)] {
             (b"LocalBridge", LocalBridge),
             (b"AgentCalled", AgentCalled),
             (b"FullyBooted", FullyBooted),
+            (b"MeetmeLeave", RoomLeave),
         ],
         12 => &[(b"AgentConnect", AgentConnect), (b"UnParkedCall", Unparked), (b"EndpointList", EndpointList)],
         13 => &[(b"BridgeDestroy", BridgeDestroy), (b"BlindTransfer", BlindTransfer)],
-        14 => &[(b"EndpointDetail", EndpointDetail)],
-        15 => &[(b"QueueCallerJoin", QueueJoin), (b"CoreShowChannel", Listed)],
+        14 => &[(b"EndpointDetail", EndpointDetail), (b"ConfbridgeJoin", RoomJoin)],
+        15 => &[(b"QueueCallerJoin", QueueJoin), (b"CoreShowChannel", Listed), (b"ConfbridgeLeave", RoomLeave)],
         16 => &[
             (b"QueueCallerLeave", QueueLeave),
             (b"AttendedTransfer", AttendedTransfer),
@@ -150,6 +158,10 @@ fn event<'a>(packet: &Packet<'a>, name: &[u8]) -> Message<'a> {
     let Some(&(_, kind)) = candidates(name.len()).iter().find(|(known, _)| is(name, known)) else {
         return list_end(packet, name);
     };
+    // Later servers tell a conference by its bridge, and this beside it.
+    if matches!(kind, Kind::RoomJoin | Kind::RoomLeave) && packet.header(b"BridgeUniqueid").is_some() {
+        return Message::Skipped(Skip::Event);
+    }
     if kind == Kind::VarSet {
         return match variable(packet) {
             Some(variable) => Message::Event(var_set(packet, variable)),
@@ -196,6 +208,11 @@ fn typed<'a>(packet: &Packet<'a>, kind: Kind) -> Event<'a> {
         Kind::AgentCalled => agent_called(packet),
         Kind::AgentConnect => agent_connect(packet),
         Kind::QueueJoin | Kind::QueueLeave | Kind::QueueAbandon => queue(packet, kind),
+        Kind::RoomJoin | Kind::RoomLeave => {
+            let ([channel], [conference, meetme]) = read(packet, [b""], [b"Conference", b"Meetme"]);
+            let room = if conference.is_empty() { meetme } else { conference };
+            if kind == Kind::RoomJoin { Event::RoomJoin { channel, room } } else { Event::RoomLeave { channel, room } }
+        }
         Kind::Pickup => {
             let ([target, channel], []) = read(packet, [b"Target", b""], []);
             Event::Pickup { channel, target }

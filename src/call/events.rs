@@ -65,6 +65,8 @@ impl Tracker {
                     self.with_call(key, |tracker, call| tracker.queued(call, queue, false));
                 }
             }
+            Event::RoomJoin { channel, room } => self.join_room(&channel, room, now),
+            Event::RoomLeave { channel, room } => self.quit_room(&channel, room, now),
             Event::Pickup { channel, target } => {
                 let keys = [channel, target].map(|channel| self.known(&channel, now));
                 self.tie_all(&keys, now);

@@ -3,16 +3,16 @@
 //! Stands alone because a room holds channels of several calls and must not make them one: strangers meet in it. So a room ties
 //! nothing; only when somebody comes or goes, or answers behind a Local channel that is there, it is looked anew who hears whom
 //! in each call that has a channel there, one pass over all channels for each of them. Knows the
-//! bridges of ConfBridge (Asterisk 12 and later); older servers say who joins by a name only and are not followed there. A
-//! parking lot or a holding bridge is no room.
+//! bridges of ConfBridge (Asterisk 12 and later) and the names of rooms by which older servers and MeetMe tell who comes and
+//! goes. A parking lot or a holding bridge is no room.
 
 use super::classify::Party;
 use super::hearing::{self, Heard};
-use super::leg::Leg;
+use super::leg::{Leg, UP};
 use super::slab::{Key, Slab};
 use super::state::Call;
 use super::tracker::Tracker;
-use crate::ami::event::Bridge;
+use crate::ami::event::{Bridge, Channel};
 use crate::clock::Stamp;
 use crate::limits::LEGS_PER_CALL;
 use std::collections::HashSet;
@@ -35,6 +35,28 @@ impl Tracker {
             if changed != 0 && !self.changed_rooms.contains(&changed) {
                 self.changed_rooms.push(changed);
             }
+        }
+    }
+
+    /// Old servers: this channel is in the conference of that name from now on.
+    pub(super) fn join_room(&mut self, channel: &Channel<'_>, room: &[u8], now: Stamp) {
+        let Some(key) = self.followed_late(channel, now) else { return };
+        self.stop_ringing(key, now);
+        let Some(leg) = self.legs.get_mut(key).filter(|leg| leg.alive) else { return };
+        leg.state = UP;
+        self.enter_room(key, self.hash.of(room));
+    }
+
+    /// Old servers: it is no longer.
+    pub(super) fn quit_room(&mut self, channel: &Channel<'_>, room: &[u8], now: Stamp) {
+        let Some(key) = self.known(channel, now) else { return };
+        let room = self.hash.of(room);
+        if self.legs.get(key).is_some_and(|leg| leg.alive && ![leg.room, leg.left].contains(&room)) {
+            self.missed(key);
+        }
+        self.enter_room(key, 0);
+        if let Some(leg) = self.legs.get_mut(key) {
+            leg.left = room;
         }
     }
 

@@ -64,7 +64,7 @@ impl Tracker {
             state.listed = true;
             state.dialled |= is_called;
         }
-        let (is_room, is_conference) = (is_room(application), is(application, b"ConfBridge"));
+        let (is_room, is_conference) = (is_room(application), is_conference(application));
         let is_new_server = !channel.linked_id.is_empty();
         if let Some(snapshot) = self.snapshot.as_mut().filter(|snapshot| snapshot.items.len() < CHANNELS) {
             let data = bounded(data);
@@ -148,6 +148,12 @@ impl Tracker {
         }
         if let Some(leg) = self.legs.get_mut(item.leg) {
             leg.partner = partner;
+        }
+        // The application's first argument is the name of the room.
+        if item.is_conference
+            && let Some(room) = item.data.split([',', '|']).next()
+        {
+            self.enter_room(item.leg, self.hash.of(room.as_bytes()));
         }
     }
 
@@ -290,6 +296,10 @@ fn is_room(application: &[u8]) -> bool {
     let rooms = [b"ConfBridge" as &[u8], b"MeetMe", b"Page", b"AgentLogin"];
     let starts = |room: &&[u8]| application.get(..room.len()).is_some_and(|head| is(head, room));
     is(application, b"Park") || rooms.iter().any(starts)
+}
+
+fn is_conference(application: &[u8]) -> bool {
+    [b"ConfBridge" as &[u8], b"MeetMe"].iter().any(|conference| is(application, conference))
 }
 
 fn is(word: &[u8], other: &[u8]) -> bool {

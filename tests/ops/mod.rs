@@ -220,7 +220,9 @@ fn event<'a>(kind: u8, bytes: &mut Bytes<'_>, ids: &'a [Vec<u8>]) -> Event<'a> {
         8..=10 => Event::NewState { channel: one },
         11 => Event::NewCallerId { channel: one },
         12..=15 => Event::Hangup { channel: one, cause: u16::from(bytes.next()) },
-        16 | 17 => Event::Rename { channel: one, new_name: bytes.one_of(&NAMES) },
+        16 if bytes.next() & 1 == 0 => Event::RoomJoin { channel: one, room: bytes.one_of(&TEXTS) },
+        16 => Event::RoomLeave { channel: one, room: bytes.one_of(&TEXTS) },
+        17 => Event::Rename { channel: one, new_name: bytes.one_of(&NAMES) },
         18 | 19 => Event::Masquerade { clone: bytes.one_of(&NAMES), original: bytes.one_of(&NAMES) },
         20..=23 => Event::DialBegin {
             caller: Some(one).filter(|_| kind < 23),
