@@ -209,8 +209,9 @@ fn typed<'a>(packet: &Packet<'a>, kind: Kind) -> Event<'a> {
         Kind::AgentConnect => agent_connect(packet),
         Kind::QueueJoin | Kind::QueueLeave | Kind::QueueAbandon => queue(packet, kind),
         Kind::RoomJoin | Kind::RoomLeave => {
-            let ([channel], [conference, meetme]) = read(packet, [b""], [b"Conference", b"Meetme"]);
-            let room = if conference.is_empty() { meetme } else { conference };
+            let ([channel], [conference]) = read(packet, [b""], [b"Conference"]);
+            let room = Some(conference).filter(|room| !room.is_empty()).or_else(|| packet.header(b"Meetme"));
+            let room = room.unwrap_or_default();
             if kind == Kind::RoomJoin { Event::RoomJoin { channel, room } } else { Event::RoomLeave { channel, room } }
         }
         Kind::Pickup => {
