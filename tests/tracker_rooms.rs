@@ -151,6 +151,31 @@ fn a_conference_on_an_old_server() {
     assert_eq!((stage.tracker.calls(), stage.tracker.indexed(), stage.joined), (0, 0, 0));
 }
 
+/// MeetMe has no bridge to be listed by, on any version.
+#[test]
+fn a_list_takes_nobody_out_of_a_meetme() {
+    let mut stage = Stage::new();
+    let phone = ch("PJSIP/102-9", "9.1", "9.1", 4);
+    for channel in [leg(TRUNK, 4), phone] {
+        stage.made(channel);
+        stage.say(Event::RoomJoin { channel: up(channel), room: b"900" });
+    }
+    stage.wait(10_000);
+    stage.tracker.snapshot_begin(stage.now);
+    for channel in [leg(TRUNK, 6), up(phone)] {
+        let (application, data) = (b"MeetMe", b"900,d");
+        let (action_id, bridge, bridged) = (b"7", b"", b"");
+        let listed = Event::Listed { action_id, channel, application, data, duration_secs: 10, bridge, bridged };
+        stage.tracker.snapshot_channel(&listed, stage.now);
+    }
+    stage.tracker.snapshot_end(true, stage.now);
+    stage.drain();
+    stage.wait(10_000);
+    stage.say(Event::RoomLeave { channel: leg(TRUNK, 6), room: b"900" });
+    stage.gone(leg(TRUNK, 6), 16);
+    assert_eq!(talks(of_client(&stage)), [("102".to_owned(), 20_000)]);
+}
+
 #[test]
 fn who_enters_unheard_is_not_exact() {
     let mut stage = Stage::new();

@@ -32,9 +32,7 @@ impl Tracker {
         let left = core::mem::replace(&mut leg.room, room);
         self.generation += 1;
         for changed in [left, room] {
-            if changed != 0 && !self.changed_rooms.contains(&changed) {
-                self.changed_rooms.push(changed);
-            }
+            note(&mut self.changed_rooms, changed);
         }
     }
 
@@ -63,10 +61,8 @@ impl Tracker {
     /// A telephone may be in a room behind a Local channel of this call: others there are to be looked at when it answers.
     pub(super) fn note_rooms(&mut self, call: Key) {
         let legs = self.calls.get(call).map(|call| call.legs.as_slice()).unwrap_or_default();
-        for leg in legs.iter().filter_map(|key| self.legs.get(*key)) {
-            if leg.room != 0 && leg.party == Party::Local && !self.changed_rooms.contains(&leg.room) {
-                self.changed_rooms.push(leg.room);
-            }
+        for leg in legs.iter().filter_map(|key| self.legs.get(*key)).filter(|leg| leg.party == Party::Local) {
+            note(&mut self.changed_rooms, leg.room);
         }
     }
 
@@ -79,6 +75,13 @@ impl Tracker {
                 self.hear_call(call, now);
             }
         }
+    }
+}
+
+/// Somebody is heard in this room from now on, or is no longer; 0 is no room.
+fn note(changed: &mut Vec<u64>, room: u64) {
+    if room != 0 && !changed.contains(&room) {
+        changed.push(room);
     }
 }
 

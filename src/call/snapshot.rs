@@ -6,7 +6,7 @@
 //! for its hangup to arrive, because events and list items of one moment come in any order.
 
 use super::classify::Party;
-use super::leg::{Leg, RINGING, UP};
+use super::leg::{RINGING, UP};
 use super::slab::Key;
 use super::tracker::Tracker;
 use crate::ami::event::{Channel, Event};
@@ -32,7 +32,8 @@ struct Item {
     /// What the dialplan is at there, `Dial(SIP/101&SIP/102,25)` cut to its head.
     data: Text<CHANNEL_NAME_BYTES>,
     is_room: bool,
-    is_conference: bool,
+    /// Hash of the conference that its application is, 0 while it waits outside; none: it is another application.
+    room: Option<u64>,
     is_new_server: bool,
 }
 
@@ -64,11 +65,11 @@ impl Tracker {
             state.listed = true;
             state.dialled |= is_called;
         }
-        let (is_room, is_conference) = (is_room(application), is_conference(application));
-        let is_new_server = !channel.linked_id.is_empty();
+        let (is_room, is_new_server) = (is_room(application), !channel.linked_id.is_empty());
+        let room = self.conference(application, data, bridge, is_new_server);
         if let Some(snapshot) = self.snapshot.as_mut().filter(|snapshot| snapshot.items.len() < CHANNELS) {
             let data = bounded(data);
-            snapshot.items.push(Item { leg, bridge, bridged, data, is_room, is_conference, is_new_server });
+            snapshot.items.push(Item { leg, bridge, bridged, data, is_room, room, is_new_server });
         }
     }
 
@@ -124,6 +125,17 @@ impl Tracker {
         self.generation += 1;
     }
 
+    /// The conference of a channel that runs `application`: the bridge of a ConfBridge of 12 and later; older ones and MeetMe
+    /// have none, there it is the name, the first argument.
+    fn conference(&self, application: &[u8], data: &[u8], bridge: u64, is_new_server: bool) -> Option<u64> {
+        let by_name = || data.split(|byte| matches!(byte, b',' | b'|')).next().map(|room| self.hash.of(room));
+        match (is(application, b"ConfBridge"), is(application, b"MeetMe")) {
+            (true, _) if is_new_server => Some(bridge),
+            (true, _) | (_, true) => by_name(),
+            _ => None,
+        }
+    }
+
     fn take_bridge(&mut self, item: &Item, now: Stamp) {
         let Some(leg) = self.legs.get_mut(item.leg).filter(|leg| leg.alive) else { return };
         if item.is_new_server {
@@ -137,9 +149,8 @@ impl Tracker {
                 self.enter_bridge(item.leg, bridge, now);
             }
             // In a room a channel may run another application, and half a Local channel runs none.
-            let is_there = |leg: &Leg| item.is_conference || leg.room == item.bridge;
-            let is_there = self.legs.get(item.leg).is_some_and(is_there);
-            self.enter_room(item.leg, if is_there { item.bridge } else { 0 });
+            let stays = self.legs.get(item.leg).is_some_and(|leg| leg.room == item.bridge);
+            self.enter_room(item.leg, item.room.unwrap_or(if stays { item.bridge } else { 0 }));
             return;
         }
         let partner = self.ids.get(&item.bridged).copied().filter(|_| item.bridged != 0);
@@ -149,11 +160,8 @@ impl Tracker {
         if let Some(leg) = self.legs.get_mut(item.leg) {
             leg.partner = partner;
         }
-        // The application's first argument is the name of the room.
-        if item.is_conference
-            && let Some(room) = item.data.split([',', '|']).next()
-        {
-            self.enter_room(item.leg, self.hash.of(room.as_bytes()));
+        if let Some(room) = item.room {
+            self.enter_room(item.leg, room);
         }
     }
 
@@ -296,10 +304,6 @@ fn is_room(application: &[u8]) -> bool {
     let rooms = [b"ConfBridge" as &[u8], b"MeetMe", b"Page", b"AgentLogin"];
     let starts = |room: &&[u8]| application.get(..room.len()).is_some_and(|head| is(head, room));
     is(application, b"Park") || rooms.iter().any(starts)
-}
-
-fn is_conference(application: &[u8]) -> bool {
-    [b"ConfBridge" as &[u8], b"MeetMe"].iter().any(|conference| is(application, conference))
 }
 
 fn is(word: &[u8], other: &[u8]) -> bool {
