@@ -224,6 +224,18 @@ pub const CRM_BACKOFF_MAX: Duration = Duration::from_secs(60);
 pub const CRM_METHOD_BLOCK: Duration = Duration::from_secs(60);
 /// Longest rest of a method, whatever the CRM says: its window is ten minutes, and its clock may be wrong.
 pub const CRM_METHOD_BLOCK_MAX: Duration = Duration::from_secs(600);
+/// Calls registered and finished with one request, at most: two commands each, and a portal takes 50.
+pub const CRM_BATCH_CALLS: usize = 16;
+/// Calls in the first such request to a portal.
+pub const CRM_BATCH_FIRST: usize = 4;
+/// What such a request may take, in time of the portal: half of what Bitrix24's cloud lets a request run. Calls that end
+/// meanwhile wait so long at most; cards have a lane of their own.
+pub const CRM_BATCH_TIME: Duration = Duration::from_secs(30);
+/// What a portal takes to register and finish a call, until it was measured (1.1 and 2.3 s in the documentation's samples).
+pub const CRM_CALL_TIME: Duration = Duration::from_millis(3400);
+/// Of the time that a method may take at a portal in ten minutes (420 to 480 s), what a backlog uses up. Beyond it the
+/// backlog rests until some is given back; the remainder is for cards and calls of the moment.
+pub const CRM_OPERATING_SHARE: Duration = Duration::from_secs(300);
 /// Employees of one portal with an extension. Further ones are not known by their extension; `default_user` gets their
 /// calls unless the configuration names them.
 pub const CRM_USERS: usize = 2000;
@@ -328,6 +340,14 @@ pub const UNJOURNALLED_CALLS: usize = 128;
 pub const CARD_DEBOUNCE: Duration = Duration::from_millis(300);
 /// A card that could not be shown within this time of its change is not shown any more.
 pub const CARD_WORTH: Duration = Duration::from_secs(60);
+/// Calls of the backlog handed to a CRM at once; it takes as many of them as one request can hold, and looks them all up
+/// with one. Fewer than [`CALLS_IN_HAND`], so that a call which ends meanwhile finds a place.
+pub const CALLS_TOGETHER: usize = 24;
+/// Failures in a row that make an outage: when the portal answers again the backlog waits for a random time, at most
+/// [`SLOW_START`], for it is not the only office that was cut off.
+pub const OUTAGE_FAILURES: u32 = 4;
+/// Longest wait of the backlog after an outage. Cards and calls of the moment go at once.
+pub const SLOW_START: Duration = Duration::from_secs(60);
 /// First wait after a failed request; doubled with each further failure in a row.
 pub const BACKOFF_FIRST: Duration = Duration::from_secs(2);
 /// Longest wait after failed requests.

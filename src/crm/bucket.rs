@@ -95,7 +95,8 @@ impl Bucket {
         }
     }
 
-    fn blocked_for(&self, method: &'static str, now: Monotonic) -> Duration {
+    /// How long a method is blocked, if at all.
+    pub fn blocked_for(&self, method: &'static str, now: Monotonic) -> Duration {
         let found = self.blocked.iter().find(|(name, _)| *name == method);
         found.map_or(Duration::ZERO, |(_, until)| until.since(now))
     }

@@ -32,7 +32,7 @@ pub struct Http {
 }
 
 /// What came back, whatever the status.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,

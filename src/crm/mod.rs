@@ -17,6 +17,7 @@ use crate::text::Text;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 
 /// What a CRM knows of a call: kept in memory while the call lives, and in the journal with the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +86,37 @@ pub enum Freshness {
     Replayed,
 }
 
+/// A finished call of the backlog that goes to the CRM together with others.
+#[derive(Clone, Debug)]
+pub struct Consignment {
+    /// The call.
+    pub record: Arc<CallRecord>,
+    /// What the CRM knows of it, before and after.
+    pub ticket: Ticket,
+    /// Ask the CRM first whether it has it. Cleared once it said no.
+    pub in_doubt: bool,
+    /// Only look it up with the others; if the CRM has it not, it goes by itself.
+    pub only_look: bool,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a [`Consignment`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing: it goes with the next ones.
+    Waiting,
+    /// The CRM has it and said so.
+    Delivered,
+    /// It did not happen and needs more care than there is among others: deliver it by itself.
+    Alone,
+    /// It may have happened: look before repeating, not before `after`.
+    InDoubt {
+        /// The request may still be running at the portal until then.
+        after: Duration,
+    },
+}
+
 /// Which of the port's requests go first when the portal's rate is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
@@ -123,6 +155,14 @@ pub trait Port: Send + Sync {
         in_doubt: bool,
         now: Stamp,
     ) -> Outcome;
+
+    /// Delivers calls of the backlog in as few requests as the CRM allows: from the front as many as it can take in one,
+    /// and says of each what became of it. None of them was announced. The outcome is that of the requests themselves;
+    /// what one call meets never fails the others. A CRM that takes one call at a time wants each [`Alone`](Fate::Alone).
+    fn deliver_together(&self, calls: &mut [Consignment], _now: Stamp) -> Outcome {
+        calls.iter_mut().for_each(|call| call.fate = Fate::Alone);
+        Outcome::Done
+    }
 
     /// Attaches one recording to a delivered call. `file` is complete and readable; it is streamed, never held.
     fn attach(&self, call: &CallRecord, ticket: &Ticket, file: &Path, in_doubt: bool) -> Outcome;

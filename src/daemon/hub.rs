@@ -243,7 +243,7 @@ impl Hub {
             }
             Reply::Pending { crm, part, calls, .. } => {
                 if let Some(seat) = self.seats.get_mut(usize::from(crm.0)) {
-                    seat.schedule.loaded(part, calls, now.mono);
+                    seat.schedule.loaded(part, calls, now);
                 }
             }
             Reply::Stats(stats) => {

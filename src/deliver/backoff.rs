@@ -51,6 +51,11 @@ impl Backoff {
         self.failures
     }
 
+    /// Any span up to `longest`.
+    pub fn jitter(&mut self, longest: Duration) -> Duration {
+        Duration::from_millis(self.random.u64(0..=u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// Between half of `span` and all of it.
     fn jittered(&mut self, span: Duration) -> Duration {
         let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);

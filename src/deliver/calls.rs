@@ -1,4 +1,6 @@
-//! The hand of finished calls of one CRM: dealt from the journal, delivered one by one, oldest first.
+//! The hand of finished calls of one CRM: dealt from the journal and delivered, oldest first. A call that ended just now
+//! goes by itself and before all others; those that have waited go together, as many as the CRM takes at once, until one
+//! of them meets something that only an attempt by itself can judge.
 //!
 //! Bounds: [`CALLS_IN_HAND`] entries from the journal (and for a moment one answer of it more) and
 //! [`UNJOURNALLED_CALLS`] that the journal could not take. The rest waits in the journal and is read through a cursor,
@@ -11,13 +13,13 @@
 
 use super::aside::{Aside, Asides};
 use super::job::Question;
-use crate::call::record::CallRecord;
-use crate::clock::Monotonic;
-use crate::crm::{Shown, Ticket};
+use crate::call::record::{CallId, CallRecord};
+use crate::clock::{Monotonic, Stamp};
+use crate::crm::{Consignment, Fate, Shown, Ticket};
 use crate::journal::{Dating, Part, Pending, Seq};
 use crate::limits::{
     AFTER_CRASH, BACKOFF_LONGEST, CALL_ASIDE_WAIT, CALL_RETRY_LONGEST, CALL_STUCK_PACE, CALLS_IN_HAND, CALLS_RESCAN,
-    DOUBT_SETTLE_LONGEST, SUSPENDED_AGAIN, TICKET_BYTES, UNJOURNALLED_CALLS,
+    CALLS_TOGETHER, DOUBT_SETTLE_LONGEST, FRESH_CALL, SUSPENDED_AGAIN, TICKET_BYTES, UNJOURNALLED_CALLS,
 };
 use crate::text::Text;
 use core::time::Duration;
@@ -52,9 +54,32 @@ pub struct Fact {
     card_in_flight: bool,
     /// It was read from the journal, which can be asked for it again.
     backlog: bool,
+    way: Way,
+    /// It did not end just now, as its last turn showed.
+    is_old: bool,
+}
+
+/// How a call of the backlog goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Way {
+    /// With others.
+    #[default]
+    Together,
+    /// The answer to a request with others was lost: it is looked up with others, and then goes by itself. One of them
+    /// may be what broke the request.
+    LookedUp,
+    /// It met something that only an attempt by itself can judge.
+    Alone,
 }
 
 impl Fact {
+    /// What a CRM is handed of it among others.
+    pub fn consign(&self) -> Consignment {
+        let (record, ticket) = (Arc::clone(&self.record), self.ticket.clone());
+        let only_look = self.way == Way::LookedUp;
+        Consignment { record, ticket, in_doubt: self.in_doubt, only_look, fate: Fate::Waiting }
+    }
+
     /// A call that the journal has just answered for.
     pub fn fresh(
         seq: Option<Seq>,
@@ -65,6 +90,7 @@ impl Fact {
     ) -> Self {
         let (due, settles, dating) = (Monotonic::default(), Monotonic::default(), Dating::Known);
         let (in_doubt, failures, suspensions, in_flight, backlog) = (false, 0, 0, false, false);
+        let (way, is_old) = (Way::default(), false);
         Self {
             seq,
             record,
@@ -80,6 +106,8 @@ impl Fact {
             in_flight,
             card_in_flight,
             backlog,
+            way,
+            is_old,
         }
     }
 
@@ -101,13 +129,32 @@ impl Fact {
     }
 
     /// A call of the backlog. One that may have been delivered by a process that crashed waits until that process's
-    /// last request is over.
-    fn loaded(entry: Pending, started: Monotonic) -> Self {
+    /// last request is over (see [`after_crash`]).
+    fn loaded(entry: Pending, started: Monotonic, now: Stamp) -> Self {
         let Pending { seq, call, ticket, in_doubt, dating, .. } = entry;
-        let settles = if in_doubt { started + AFTER_CRASH } else { Monotonic::default() };
         let noted = ticket.call.clone();
         let fact = Self::fresh(Some(seq), Arc::from(call), ticket, Shown::default(), false);
-        Self { noted, in_doubt, dating, backlog: true, ..fact }.not_before(settles)
+        let fact = Self { noted, in_doubt, dating, backlog: true, ..fact };
+        let settles = if in_doubt { started + after_crash(&fact, now) } else { Monotonic::default() };
+        fact.not_before(settles)
+    }
+
+    /// How long ago the call ended, by the wall clocks of then and now if both were set, else by the monotonic clock.
+    pub fn age(&self, now: Stamp) -> Duration {
+        age(&self.record, self.dating, now)
+    }
+
+    /// Whether it ended just now.
+    pub fn is_fresh(&self, now: Stamp) -> bool {
+        self.age(now) <= FRESH_CALL
+    }
+
+    /// Whether nothing is known of it at the CRM and nothing was wrong with it so far: it may go with others.
+    fn is_plain(&self) -> bool {
+        let Ticket { call, refusals, .. } = &self.ticket;
+        let untouched = call.is_empty() && *refusals == 0 && self.shown.0.is_empty();
+        let may_look = self.way == Way::LookedUp && (self.in_doubt || self.ticket.in_doubt);
+        untouched && self.failures == 0 && self.suspensions == 0 && (self.way == Way::Together || may_look)
     }
 
     /// At work somewhere.
@@ -115,9 +162,27 @@ impl Fact {
         self.in_flight || self.card_in_flight
     }
 
-    /// When it may go; one that failed by itself not before `stuck_until`.
-    fn due_with(&self, stuck_until: Monotonic) -> Monotonic {
-        if self.failures > 0 { self.due.max(stuck_until) } else { self.due }
+    /// Whose turn comes first.
+    fn rank(&self) -> (u8, Monotonic, Option<Seq>) {
+        match (self.failures, self.is_old) {
+            (0, false) => (0, Monotonic::default(), self.seq),
+            (0, true) => (2, Monotonic::default(), self.seq),
+            _ => (1, self.due, self.seq),
+        }
+    }
+
+    /// Whether it may go with others.
+    fn may_share(&self) -> bool {
+        self.is_old && self.is_plain()
+    }
+
+    /// When it may go.
+    fn due_within(&self, pace: &Pace) -> Monotonic {
+        match (self.failures, self.is_old) {
+            (0, false) => self.due,
+            (0, true) => self.due.max(pace.backlog_from),
+            _ => self.due.max(pace.stuck_until),
+        }
     }
 
     /// Due again after `wish`, and later with each failure of its own; without a wish when the portal is ready, for then the
@@ -130,6 +195,42 @@ impl Fact {
             let own = Duration::from_secs(5).saturating_mul(1 << self.failures.min(10)).min(CALL_RETRY_LONGEST);
             self.due = now + if self.failures > 2 { own.max(wish) } else { wish };
         }
+    }
+}
+
+/// What holds back calls that have waited already.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    /// The next call that failed by itself may go then.
+    stuck_until: Monotonic,
+    /// The backlog goes on then.
+    backlog_from: Monotonic,
+}
+
+/// Whose turn it is.
+#[derive(Debug)]
+pub enum Turn<'a> {
+    /// One call by itself.
+    One(&'a Fact),
+    /// Calls of the backlog that may go together, oldest first; two at least.
+    Together(Vec<&'a Fact>),
+}
+
+/// How long after the start the CRM may be asked about a call that an earlier process left. A call that ended just now
+/// has never gone with others, whose request may take its time.
+fn after_crash(fact: &Fact, now: Stamp) -> Duration {
+    if fact.is_fresh(now) { AFTER_CRASH } else { DOUBT_SETTLE_LONGEST }
+}
+
+/// Time since the call ended, by the wall clocks of then and now if both were set, else by the monotonic clock.
+pub fn age(record: &CallRecord, dating: Dating, now: Stamp) -> Duration {
+    let ended = record.ended;
+    match dating {
+        Dating::Known if ended.wall.is_plausible() && now.wall.is_plausible() => {
+            let millis = now.wall.as_millis().saturating_sub(ended.wall.as_millis());
+            Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+        }
+        _ => now.mono.since(ended.mono),
     }
 }
 
@@ -150,8 +251,7 @@ pub struct Calls {
     settled: Vec<Seq>,
     aside: Asides,
     forgotten: Forgotten,
-    /// The next call that failed by itself may go then.
-    stuck_until: Monotonic,
+    pace: Pace,
 }
 
 /// A question to the journal that is under way.
@@ -206,7 +306,7 @@ impl Calls {
             settled: Vec::new(),
             aside: Asides::default(),
             forgotten: Forgotten::default(),
-            stuck_until: Monotonic::default(),
+            pace: Pace::default(),
         }
     }
 
@@ -254,7 +354,7 @@ impl Calls {
     }
 
     /// The journal's answer to [`question`](Self::question).
-    pub fn loaded(&mut self, entries: Vec<Pending>, now: Monotonic) {
+    pub fn loaded(&mut self, entries: Vec<Pending>, now: Stamp) {
         match self.asked.take() {
             Some(Asked::One(one)) => {
                 if !entries.iter().any(|entry| entry.seq == one) {
@@ -271,43 +371,53 @@ impl Calls {
         }
     }
 
-    fn load(&mut self, entry: Pending, now: Monotonic) {
+    fn load(&mut self, entry: Pending, now: Stamp) {
         let seq = entry.seq;
         let in_hand = self.hand.iter().any(|fact| fact.seq == Some(seq));
-        if in_hand || self.settled.contains(&seq) || self.aside.is_waiting(seq, now) {
+        if in_hand || self.settled.contains(&seq) || self.aside.is_waiting(seq, now.mono) {
             return;
         }
-        let mut fact = Fact::loaded(entry, self.started);
+        let mut fact = Fact::loaded(entry, self.started, now);
         if let Some(Aside { ticket, failures, in_doubt, due, settles, .. }) = self.aside.take(seq) {
             fact = Fact { ticket, failures, in_doubt: fact.in_doubt || in_doubt, due, ..fact }.not_before(settles);
         } else if seq <= self.forgotten.last {
             fact.failures = 1;
             if seq <= self.forgotten.last_in_doubt {
-                fact = Fact { in_doubt: true, ..fact }.not_before(now + DOUBT_SETTLE_LONGEST);
+                fact = Fact { in_doubt: true, ..fact }.not_before(now.mono + DOUBT_SETTLE_LONGEST);
             }
         }
         self.hand.push_back(fact);
     }
 
     /// The next call to deliver: one of this moment first, then one that failed by itself if its turn has come, then
-    /// the backlog, oldest first. It is in flight until [`settle`](Self::settle) or [`put_back`](Self::put_back).
-    pub fn take_due(&mut self, now: Monotonic, fresh: impl Fn(&Fact) -> bool) -> Option<&Fact> {
-        let stuck_until = self.stuck_until;
-        let rank = |fact: &Fact| match (fact.failures, fresh(fact)) {
-            (0, true) => (0, Monotonic::default(), fact.seq),
-            (0, false) => (2, Monotonic::default(), fact.seq),
-            (_, _) => (1, fact.due, fact.seq),
-        };
-        let due = |fact: &&mut Fact| !fact.is_away() && fact.due_with(stuck_until) <= now;
-        let fact = self.hand.iter_mut().filter(due).min_by_key(|fact| rank(fact))?;
-        fact.in_flight = true;
-        Some(fact)
+    /// the backlog, oldest first, `together` where the CRM is ready for more than one. What is given is in flight until
+    /// [`settle`](Self::settle) or [`put_back`](Self::put_back).
+    pub fn take_turn(&mut self, now: Stamp, together: bool) -> Option<Turn<'_>> {
+        for fact in &mut self.hand {
+            fact.is_old = !fact.is_fresh(now);
+        }
+        let pace = self.pace;
+        let due = |fact: &&mut Fact| !fact.is_away() && fact.due_within(&pace) <= now.mono;
+        let first = self.hand.iter_mut().filter(due).min_by_key(|fact| fact.rank())?;
+        first.in_flight = true;
+        let (seq, shares) = (first.seq, together && first.may_share());
+        let mut others: Vec<&mut Fact> =
+            self.hand.iter_mut().filter(due).filter(|fact| shares && fact.may_share()).collect();
+        others.sort_unstable_by_key(|fact| fact.seq);
+        others.into_iter().take(CALLS_TOGETHER - 1).for_each(|fact| fact.in_flight = true);
+        let mut turn: Vec<&Fact> = self.hand.iter().filter(|fact| fact.in_flight).collect();
+        turn.sort_unstable_by_key(|fact| (fact.seq != seq, fact.seq));
+        if turn.len() > 1 { Some(Turn::Together(turn)) } else { turn.pop().map(Turn::One) }
+    }
+
+    /// The call in flight of this identity; with none given, the only one in flight.
+    fn in_flight(&self, id: Option<&CallId>) -> Option<usize> {
+        self.hand.iter().position(|fact| fact.in_flight && id.is_none_or(|id| fact.record.id == *id))
     }
 
     /// A verdict was reached: the call in flight leaves the hand.
-    pub fn settle(&mut self) -> Option<Fact> {
-        let at = self.hand.iter().position(|fact| fact.in_flight)?;
-        let fact = self.hand.remove(at)?;
+    pub fn settle(&mut self, id: Option<&CallId>) -> Option<Fact> {
+        let fact = self.hand.remove(self.in_flight(id)?)?;
         if self.asked.is_some() {
             self.settled.extend(fact.seq);
         }
@@ -317,9 +427,9 @@ impl Calls {
     /// No verdict yet: the call in flight is due again after `wish`. A wish longer than any back-off is about this call
     /// alone.
     pub fn put_back(&mut self, now: Monotonic, wish: Duration, ticket: Ticket, shown: Shown, in_doubt: bool) {
-        let Some(at) = self.hand.iter().position(|fact| fact.in_flight) else { return };
+        let Some(at) = self.in_flight(None) else { return };
         if wish > BACKOFF_LONGEST {
-            self.stuck_until = now + CALL_STUCK_PACE;
+            self.pace.stuck_until = now + CALL_STUCK_PACE;
         }
         if let Some(fact) = self.hand.get_mut(at) {
             (fact.ticket, fact.shown) = (ticket, shown);
@@ -333,6 +443,31 @@ impl Calls {
         if crowded && self.hand.get(at).is_some_and(|fact| fact.due.since(now) > CALL_ASIDE_WAIT) {
             self.put_aside(at);
         }
+    }
+
+    /// One of the calls that went together is not delivered. That is no failure of its own.
+    pub fn came_back(&mut self, consignment: Consignment, now: Monotonic) {
+        let Consignment { record, ticket, in_doubt, fate, .. } = consignment;
+        let Some(fact) = self.in_flight(Some(&record.id)).and_then(|at| self.hand.get_mut(at)) else { return };
+        (fact.in_flight, fact.ticket, fact.in_doubt) = (false, ticket, in_doubt);
+        match fate {
+            Fate::InDoubt { after } => {
+                (fact.in_doubt, fact.way) = (true, Way::LookedUp);
+                (fact.due, fact.settles) = (now + after, now + after);
+            }
+            Fate::Alone => fact.way = Way::Alone,
+            Fate::Waiting | Fate::Delivered => {}
+        }
+    }
+
+    /// The backlog rests until then; calls of this moment do not.
+    pub fn hold_backlog(&mut self, until: Monotonic) {
+        self.pace.backlog_from = self.pace.backlog_from.max(until);
+    }
+
+    /// Whether calls wait in hand that did not end just now, as far as it was looked.
+    pub fn has_backlog(&self) -> bool {
+        !self.dry || self.hand.iter().any(|fact| fact.is_old)
     }
 
     /// The call in flight met a portal that is out of use for `pause`. Where it does so again and again, while nothing else
@@ -386,7 +521,7 @@ impl Calls {
         self.aside.hasten(now);
         self.forgotten.due = self.forgotten.due.map(|due| due.min(now));
         self.forgotten.began = None;
-        self.stuck_until = Monotonic::default();
+        self.pace = Pace::default();
     }
 
     /// Whether calls wait that failed by themselves.
@@ -397,7 +532,7 @@ impl Calls {
 
     /// The moment of the next due call, or of the next question for one.
     pub fn next_due(&self) -> Option<Monotonic> {
-        let hand = self.hand.iter().filter(|fact| !fact.is_away()).map(|fact| fact.due_with(self.stuck_until));
+        let hand = self.hand.iter().filter(|fact| !fact.is_away()).map(|fact| fact.due_within(&self.pace));
         let again = self.forgotten.again().filter(|_| self.dry);
         let journal = self.aside.next_due().into_iter().chain(again);
         hand.chain(journal.filter(|_| self.may_ask() && !self.unheard)).min()

@@ -2,7 +2,7 @@
 
 use crate::call::live::LiveCall;
 use crate::call::record::CallRecord;
-use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
+use crate::crm::{Consignment, Freshness, Lane, Outcome, Shown, Ticket};
 use crate::journal::{Part, Seq};
 use std::sync::Arc;
 
@@ -31,6 +31,11 @@ pub enum Job {
         /// Ask the CRM first whether it has it.
         in_doubt: bool,
     },
+    /// Deliver calls of the backlog, as many at once as the CRM takes.
+    DeliverTogether {
+        /// The calls, oldest first.
+        calls: Vec<Consignment>,
+    },
     /// Attach the next recording of a delivered call, or the best where the CRM keeps one.
     Attach {
         /// The call.
@@ -53,7 +58,7 @@ impl Job {
     pub fn lane(&self) -> Lane {
         match self {
             Self::Announce { .. } => Lane::Cards,
-            Self::Deliver { .. } => Lane::Calls,
+            Self::Deliver { .. } | Self::DeliverTogether { .. } => Lane::Calls,
             Self::Attach { .. } | Self::Refresh => Lane::Recordings,
         }
     }
@@ -70,6 +75,8 @@ pub struct Report {
     pub ticket: Ticket,
     /// Who has the card open now.
     pub shown: Shown,
+    /// Calls that went together, each with its fate and its ticket.
+    pub together: Vec<Consignment>,
     /// The CRM's users should be asked anew before their hour.
     pub refresh: bool,
     /// The recording that was attached or refused.

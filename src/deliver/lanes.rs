@@ -92,6 +92,10 @@ impl Worker {
                 let outcome = self.port.deliver(&record, &mut ticket, &mut shown, freshness, in_doubt, clock::now());
                 self.report(outcome, ticket, shown)
             }
+            Job::DeliverTogether { mut calls } => {
+                let outcome = self.port.deliver_together(&mut calls, clock::now());
+                Report { together: calls, ..self.report(outcome, Ticket::default(), Shown::default()) }
+            }
             Job::Attach { record, ticket, left, patient, in_doubt } => {
                 self.attach(&record, ticket, Wanted { left, patient }, in_doubt)
             }
@@ -121,6 +125,7 @@ impl Worker {
 
     fn report(&self, outcome: Outcome, ticket: Ticket, shown: Shown) -> Report {
         let refresh = self.port.wants_refresh();
-        Report { lane: self.lane, outcome, ticket, shown, refresh, recording: None, alarm: None }
+        let together = Vec::new();
+        Report { lane: self.lane, outcome, ticket, shown, together, refresh, recording: None, alarm: None }
     }
 }

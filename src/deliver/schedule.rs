@@ -17,18 +17,19 @@
 //! | refused | no card | marked *refused* | the others' turn, or *recordings given up* |
 
 use super::backoff::Backoff;
-use super::calls::{Calls, Fact};
+use super::calls::{Calls, Fact, Turn, age};
 use super::cards::{Card, Cards};
+use super::drain::{Drain, Draining};
 use super::job::{Counters, Dealt, Job, Question, Report};
 use super::recordings::{Pending, Recordings};
 use crate::call::live::LiveCall;
 use crate::call::record::{CallId, CallRecord, RecordingPath};
 use crate::clock::{Monotonic, Stamp};
-use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
-use crate::journal::{self, Dating, Mark, Part, Reason, Seq};
+use crate::crm::{Consignment, Fate, Freshness, Lane, Outcome, Shown, Ticket};
+use crate::journal::{self, Mark, Part, Reason, Seq};
 use crate::limits::{
-    AFTER_CRASH, BACKOFF_LONGEST, CALLS_WITHOUT_USERS, CARD_BACKOFF_LONGEST, FRESH_CALL, RECORDING_OTHERS_WAIT,
-    USERS_PATIENCE, USERS_REFRESH, USERS_REFRESH_RETRY, USERS_REFRESH_WISH,
+    AFTER_CRASH, BACKOFF_LONGEST, CALLS_WITHOUT_USERS, CARD_BACKOFF_LONGEST, OUTAGE_FAILURES, RECORDING_OTHERS_WAIT,
+    SLOW_START, USERS_PATIENCE, USERS_REFRESH, USERS_REFRESH_RETRY, USERS_REFRESH_WISH,
 };
 use crate::text::bounded;
 use core::time::Duration;
@@ -88,6 +89,7 @@ pub struct Schedule {
     fault_of_calls: bool,
     news: News,
     counters: Counters,
+    drain: Drain,
 }
 
 impl Schedule {
@@ -116,6 +118,7 @@ impl Schedule {
             fault_of_calls: false,
             news: News::default(),
             counters: Counters::default(),
+            drain: Drain::default(),
         }
     }
 
@@ -178,10 +181,10 @@ impl Schedule {
     }
 
     /// The journal's answer to a [`question`](Self::question).
-    pub fn loaded(&mut self, part: Part, entries: Vec<journal::Pending>, now: Monotonic) {
+    pub fn loaded(&mut self, part: Part, entries: Vec<journal::Pending>, now: Stamp) {
         match part {
             Part::Call => self.calls.loaded(entries, now),
-            Part::Recordings => self.recordings.loaded(entries, now),
+            Part::Recordings => self.recordings.loaded(entries, now.mono),
         }
     }
 
@@ -233,6 +236,7 @@ impl Schedule {
         let is_fault = !of_file && self.note_fault(report.lane, &report.outcome, now.mono);
         let is_done = report.outcome == Outcome::Done;
         if let Outcome::Held { after } = &report.outcome
+            && report.together.is_empty()
             && let Some(held) = self.held.get_mut(report.lane as usize)
         {
             *held = now.mono + *after;
@@ -301,6 +305,11 @@ impl Schedule {
         self.counters
     }
 
+    /// How the backlog gets through, for `status`; none when there is none.
+    pub fn drain(&self, now: Monotonic) -> Option<Draining> {
+        self.calls.has_backlog().then(|| self.drain.told(now)).flatten()
+    }
+
     /// What is wrong with the CRM now; none after a request that worked.
     pub fn fault(&self) -> Option<&str> {
         self.fault.as_deref()
@@ -355,13 +364,17 @@ impl Schedule {
             return None;
         }
         self.without_users = self.without_users.saturating_sub(1);
-        let fact = self.calls.take_due(now.mono, |fact| is_fresh(fact, now))?;
-        Some(Job::Deliver {
-            record: Arc::clone(&fact.record),
-            ticket: fact.ticket.clone(),
-            shown: fact.shown.clone(),
-            freshness: if is_fresh(fact, now) { Freshness::Fresh } else { Freshness::Replayed },
-            in_doubt: fact.in_doubt,
+        // Whether the portal is back is found out with one call.
+        let together = self.users_known && self.portal.failures() == 0;
+        Some(match self.calls.take_turn(now, together)? {
+            Turn::One(fact) => Job::Deliver {
+                record: Arc::clone(&fact.record),
+                ticket: fact.ticket.clone(),
+                shown: fact.shown.clone(),
+                freshness: if fact.is_fresh(now) { Freshness::Fresh } else { Freshness::Replayed },
+                in_doubt: fact.in_doubt,
+            },
+            Turn::Together(facts) => Job::DeliverTogether { calls: facts.into_iter().map(Fact::consign).collect() },
         })
     }
 
@@ -430,16 +443,50 @@ impl Schedule {
         }
     }
 
+    /// What became of calls that went together. A fault of the request is the portal's and none of theirs.
+    fn together_reported(&mut self, outcome: &Outcome, calls: Vec<Consignment>, now: Stamp) {
+        match outcome {
+            Outcome::Done | Outcome::Refused { .. } => self.portal_answers(now.mono),
+            Outcome::Retry { after, .. } => self.portal.failed(now.mono, *after),
+            Outcome::InDoubt { .. } => self.portal.failed(now.mono, None),
+            // What the request limit allows goes to the calls of this moment.
+            Outcome::Held { after } => self.calls.hold_backlog(now.mono + *after),
+            Outcome::Suspend { .. } => {}
+        }
+        for call in calls {
+            match call.fate {
+                Fate::Delivered => self.delivered(Some(&call.record.id), call.ticket, now),
+                Fate::InDoubt { .. } => {
+                    self.counters.in_doubt += 1;
+                    self.calls.came_back(call, now.mono);
+                }
+                Fate::Waiting | Fate::Alone => self.calls.came_back(call, now.mono),
+            }
+        }
+    }
+
+    /// After an outage the backlogs of all offices of a city must not come back in one moment.
+    fn portal_answers(&mut self, now: Monotonic) {
+        if self.portal.failures() >= OUTAGE_FAILURES {
+            let wait = self.portal.jitter(SLOW_START);
+            self.calls.hold_backlog(now + wait);
+        }
+        self.portal.succeeded();
+    }
+
     fn call_reported(&mut self, report: Report, now: Stamp) {
+        if !report.together.is_empty() {
+            return self.together_reported(&report.outcome, report.together, now);
+        }
         match report.outcome {
             Outcome::Done => {
-                self.portal.succeeded();
-                self.delivered(report.ticket, now);
+                self.portal_answers(now.mono);
+                self.delivered(None, report.ticket, now);
             }
             Outcome::Refused { why } => {
-                self.portal.succeeded();
+                self.portal_answers(now.mono);
                 self.counters.refused += 1;
-                let Some(fact) = self.calls.settle() else { return };
+                let Some(fact) = self.calls.settle(None) else { return };
                 log::warn!("call {} is refused for ever: {why}", fact.record.id);
                 self.mark(fact.seq, Mark::Refused { reason: bounded(why.as_bytes()) });
             }
@@ -473,9 +520,10 @@ impl Schedule {
         own
     }
 
-    fn delivered(&mut self, ticket: Ticket, now: Stamp) {
-        let Some(fact) = self.calls.settle() else { return };
+    fn delivered(&mut self, id: Option<&CallId>, ticket: Ticket, now: Stamp) {
+        let Some(fact) = self.calls.settle(id) else { return };
         self.counters.delivered += 1;
+        self.drain.delivered(fact.is_fresh(now), now.mono);
         let wanted = self.policy.recordings && !fact.record.recordings.is_empty() && fact.record.talk_ms > 0;
         // The ticket is worth its bytes only when a recording will need it after a restart.
         let news = (wanted && fact.is_news(&ticket.call)).then(|| ticket.call.clone());
@@ -511,7 +559,7 @@ impl Schedule {
         let answered = matches!(outcome, Outcome::Done | Outcome::Refused { .. });
         if answered {
             (self.users_known, self.users_failures, self.without_users) = (true, 0, 0);
-            self.portal.succeeded();
+            self.portal_answers(now);
             self.cards.users_changed(now);
         } else if !self.users_known {
             // Nothing else asks the portal yet, so this is what finds out that it is back.
@@ -604,22 +652,8 @@ fn others(record: &CallRecord, attached: usize) -> Option<String> {
     Some(format!("call {id}: one recording is kept, the longest: {kept}; left on the PBX: {others}"))
 }
 
-/// Time since the call ended, by the wall clocks of then and now if both were set, else by the monotonic clock.
-fn age(record: &CallRecord, dating: Dating, now: Stamp) -> Duration {
-    let ended = record.ended;
-    match dating {
-        Dating::Known if ended.wall.is_plausible() && now.wall.is_plausible() => {
-            let millis = now.wall.as_millis().saturating_sub(ended.wall.as_millis());
-            Duration::from_millis(u64::try_from(millis).unwrap_or(0))
-        }
-        _ => now.mono.since(ended.mono),
-    }
-}
-
-fn is_fresh(fact: &Fact, now: Stamp) -> bool {
-    age(&fact.record, fact.dating, now) <= FRESH_CALL
-}
-
+#[cfg(test)]
+mod backlog;
 #[cfg(test)]
 mod stuck;
 #[cfg(test)]

@@ -390,6 +390,39 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
     }
 }
 
+/// A map by its keys, as far as [`CRM_LIST_ITEMS`]; anything else is an empty one.
+pub(super) fn keyed<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<(String, T)>, D::Error> {
+    Object::<Keyed<T>>::deserialize(from).map(|found| found.0.map(|keyed| keyed.0).unwrap_or_default())
+}
+
+struct Keyed<T>(Vec<(String, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Keyed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(KeyedVisitor(PhantomData))
+    }
+}
+
+struct KeyedVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for KeyedVisitor<T> {
+    type Value = Keyed<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keyed<T>, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < CRM_LIST_ITEMS {
+            let Some(item) = map.next_entry::<String, T>()? else { return Ok(Keyed(items)) };
+            items.push(item);
+        }
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Keyed(items))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

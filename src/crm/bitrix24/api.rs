@@ -6,8 +6,9 @@
 
 use super::address::Address;
 use super::answer::{ApiError, Good, Reply, read};
+use super::batch::{self, Commands};
 use super::fault::{Fault, Kind};
-use super::method::{Method, UPLOAD};
+use super::method::{BATCH, FINISH, Method, REGISTER, UPLOAD};
 use crate::clock;
 use crate::crm::bucket::Gate;
 use crate::crm::http::{Allowance, Answer, Http, HttpFault, Upload};
@@ -66,6 +67,30 @@ impl Api {
             answer
         };
         self.judge(method, &answer)
+    }
+
+    /// Runs several commands with one request.
+    pub(super) fn batch(&self, commands: &Commands) -> Result<batch::Answer, Fault> {
+        let now = clock::now().mono;
+        for method in [REGISTER, FINISH] {
+            let wait = self.gate.with(|bucket| bucket.blocked_for(method, now));
+            if !wait.is_zero() {
+                return Err(Fault::Held(wait));
+            }
+        }
+        Ok(self.call(Lane::Calls, BATCH, &commands.params())?.result)
+    }
+
+    /// A command of a batch that failed.
+    pub(super) fn refused_command(&self, method: Method, error: &ApiError) -> Fault {
+        // The request itself went well; a command has no status of its own.
+        self.refused(method, &Answer { status: 400, ..Answer::default() }, error)
+    }
+
+    /// How long until this moment, in seconds since 1970 by the portal's clock; none when it is over.
+    pub(super) fn until(&self, moment: u64) -> Option<Duration> {
+        let now = u64::try_from(clock::now().wall.as_millis() / 1000).unwrap_or(0);
+        Some(moment.saturating_sub(now)).filter(|secs| *secs > 0).map(Duration::from_secs)
     }
 
     /// Uploads to `url`, which must lead to this portal.
@@ -182,9 +207,8 @@ impl Api {
     fn reset_in(&self, method: Method, told: Option<u64>) -> Duration {
         let resets = self.resets.lock().unwrap_or_else(PoisonError::into_inner);
         let known = resets.iter().find(|(name, _)| *name == method).map(|(_, at)| *at);
-        let now = u64::try_from(clock::now().wall.as_millis() / 1000).unwrap_or(0);
-        let secs = told.or(known).map(|at| at.saturating_sub(now)).filter(|secs| *secs > 0);
-        secs.map_or(CRM_METHOD_BLOCK, |secs| Duration::from_secs(secs).min(CRM_METHOD_BLOCK_MAX))
+        let wait = told.or(known).and_then(|at| self.until(at));
+        wait.unwrap_or(CRM_METHOD_BLOCK).min(CRM_METHOD_BLOCK_MAX)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::clock::Stamp;
 use crate::crm::{Freshness, Lane, Outcome, Shown, Ticket};
 use crate::limits::DOUBT_SETTLE_LONGEST;
 use core::time::Duration;
+use serde_json::Value;
 
 /// How long a call waits for the clock to be set.
 const CLOCK_WAIT: Duration = Duration::from_secs(5);
@@ -159,6 +160,14 @@ impl<'a> Delivery<'a> {
             }
         }
         Err(fault::retry(BLIND_WAIT, format!("{}: no user can be registered for", portal.name)))
+    }
+
+    /// Parameters of register and finish of a call that nothing is known of; the latter's CALL_ID is for whoever sends it.
+    pub(super) fn straight(&self, ticket: &mut Ticket) -> (Value, Value) {
+        let create = cards::creates(self.portal.settings.create, self.call.direction);
+        let user = *ticket.user.get_or_insert_with(|| self.first_user());
+        let finish = self.finish_of(self.last_user(ticket), None, ticket);
+        (request::register(&self.facts, user, false, create), request::finish("", &finish))
     }
 
     /// Closes the card of all but the one who finishes, whose card `finish` closes. A hint: losing it does no harm.

@@ -13,7 +13,7 @@ use crate::limits::BACKOFF_LONGEST;
 use core::time::Duration;
 
 /// After a lost answer: the request may still be running at the portal until then.
-const SETTLE: Duration = Duration::from_secs(10);
+pub(super) const SETTLE: Duration = Duration::from_secs(10);
 /// The portal asks for patience without saying how much.
 const SHORT: Duration = Duration::from_secs(30);
 /// The clock is about to be set.
@@ -250,6 +250,14 @@ pub(super) fn retry(after: Duration, why: String) -> Outcome {
 /// It may have happened.
 pub(super) fn doubt(why: String) -> Outcome {
     Outcome::InDoubt { after: SETTLE, why }
+}
+
+/// The outcome of a question, which may be put again however often.
+pub(super) fn not_run(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::InDoubt { after, why } => Outcome::Retry { after: Some(after), why },
+        other => other,
+    }
 }
 
 fn suspend(after: Duration, why: String) -> Outcome {

@@ -7,6 +7,7 @@ pub(super) const REGISTER: Method = "telephony.externalcall.register";
 pub(super) const SHOW: Method = "telephony.externalcall.show";
 pub(super) const HIDE: Method = "telephony.externalcall.hide";
 pub(super) const FINISH: Method = "telephony.externalcall.finish";
+pub(super) const BATCH: Method = "batch";
 pub(super) const ATTACH: Method = "telephony.externalcall.attachrecord";
 pub(super) const STATISTICS: Method = "voximplant.statistic.get";
 pub(super) const USERS: Method = "user.get";

@@ -2,7 +2,7 @@
 //!
 //! The pure parts are `request` (what is asked), `answer` (what is said), `fault` (what an error means), `cards` (who
 //! sees what), `status_code` and `reason`. Around them `api` (one portal on the wire), `users` (a cache), `delivery`
-//! (the recovery table), `upload` and `doctor`. What a portal does is cited from Bitrix24's REST documentation and
+//! (the recovery table), `together` (a backlog, by `batch` and at its `pace`), `upload` and `doctor`. What a portal does is cited from Bitrix24's REST documentation and
 //! the public code of its telephony module; where both disagree the code says which one it trusts.
 //!
 //! Bounds: the caps of [`crate::limits`] under "the CRM side". Deliberately not here: retries, queues, the journal.
@@ -10,17 +10,20 @@
 mod address;
 mod answer;
 mod api;
+mod batch;
 mod cards;
 mod delivery;
 mod doctor;
 mod fault;
 mod method;
+mod pace;
 mod reason;
 mod request;
 mod status_code;
 
 /// The STATUS_CODE of a call.
 pub use status_code::of as status_code;
+mod together;
 mod upload;
 mod users;
 
@@ -31,7 +34,7 @@ use crate::call::record::{CallRecord, Extension};
 use crate::clock::Stamp;
 use crate::config;
 use crate::crm::http::{Http, RootsError};
-use crate::crm::{Freshness, Lane, Outcome, Port, Shown, Ticket};
+use crate::crm::{Consignment, Freshness, Lane, Outcome, Port, Shown, Ticket};
 use address::Address;
 use answer::{Object, Registered, Scalar};
 use api::Api;
@@ -40,6 +43,7 @@ use core::time::Duration;
 use fault::Kind;
 use request::Facts;
 use std::path::Path;
+use together::Crowd;
 use users::Users;
 
 /// A register is repeated for a live call only while the server still takes the two for one: it looks back half an
@@ -53,6 +57,7 @@ pub struct Bitrix24 {
     settings: config::Bitrix24,
     api: Api,
     users: Users,
+    crowd: Crowd,
 }
 
 /// Why a portal cannot be used at all.
@@ -86,7 +91,7 @@ impl Bitrix24 {
         let address = Address::parse(settings.webhook.expose()).ok_or(SetupError::Webhook)?;
         let http = Http::new(settings.ca_file.as_deref()).map_err(SetupError::Roots)?;
         let users = Users::new(settings.users.clone());
-        Ok(Self { name: name.into(), settings, api: Api::new(http, address), users })
+        Ok(Self { name: name.into(), settings, api: Api::new(http, address), users, crowd: Crowd::default() })
     }
 
     /// Other times allowed for one request, about a card and else, than those of [`crate::limits`]: for tests that
@@ -158,6 +163,18 @@ impl Bitrix24 {
         }
     }
 
+    /// A backlog that waited for the portal must not go to default_user because it is faster than the refresh.
+    fn know_users(&self) -> Result<(), Outcome> {
+        if self.users.is_told() {
+            return Ok(());
+        }
+        match self.users.refresh(&self.api) {
+            // Whatever the portal says of its users, it has not said it of a call.
+            Outcome::Done | Outcome::Refused { .. } => Ok(()),
+            asked => Err(asked),
+        }
+    }
+
     fn wanted(&self, call: &LiveCall) -> cards::Party {
         cards::wanted(call, self.settings.show_card, |extension| self.users.of(extension))
     }
@@ -197,18 +214,20 @@ impl Port for Bitrix24 {
         in_doubt: bool,
         now: Stamp,
     ) -> Outcome {
-        // A backlog that waited for the portal must not go to default_user because it is faster than the refresh.
-        if !self.users.is_told() {
-            match self.users.refresh(&self.api) {
-                // Whatever the portal says of its users, it has not said it of this call.
-                Outcome::Done | Outcome::Refused { .. } => {}
-                asked => return asked,
-            }
-        }
-        match delivery::Delivery::new(self, call, freshness, now) {
+        let delivered = self.know_users().and_then(|()| delivery::Delivery::new(self, call, freshness, now));
+        let outcome = match delivered {
             Ok(delivery) => delivery.run(ticket, shown, in_doubt),
             Err(outcome) => outcome,
+        };
+        if outcome == Outcome::Done {
+            self.crowd.saw(&call.id);
         }
+        outcome
+    }
+
+    fn deliver_together(&self, calls: &mut [Consignment], now: Stamp) -> Outcome {
+        let taken = self.know_users().and_then(|()| self.take_together(calls, now));
+        taken.err().unwrap_or(Outcome::Done)
     }
 
     fn attach(&self, call: &CallRecord, ticket: &Ticket, file: &Path, in_doubt: bool) -> Outcome {

@@ -130,6 +130,11 @@ pub(super) fn statistics(key: &str, value: &str) -> Value {
     json!({ "FILTER": { key: value } })
 }
 
+/// `voximplant.statistic.get` of several calls by EXTERNAL_CALL_ID, one page, uncounted.
+pub(super) fn statistics_of(ids: &[&str]) -> Value {
+    json!({ "FILTER": { "EXTERNAL_CALL_ID": ids }, "start": -1 })
+}
+
 /// `voximplant.statistic.get` of the calls that came last, one page, uncounted.
 pub(super) fn recent() -> Value {
     json!({ "FILTER": { ">ID": 0 }, "SORT": "ID", "ORDER": "DESC", "start": -1 })

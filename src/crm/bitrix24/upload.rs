@@ -76,7 +76,7 @@ impl Bitrix24 {
         let answer = self.api.call::<Object<UploadTarget>>(Lane::Recordings, method::ATTACH, &params);
         let target = answer.map_err(|fault| match fault.kind() {
             // Only an address was asked for: nothing has happened that could happen twice.
-            _ if fault.may_have_run() => settled(self.api.outcome(fault, method::ATTACH)),
+            _ if fault.may_have_run() => fault::not_run(self.api.outcome(fault, method::ATTACH)),
             _ => self.api.outcome(fault, method::ATTACH),
         })?;
         let target = target.result.0.filter(|target| !target.upload_url.text().is_empty());
@@ -94,13 +94,6 @@ fn upload_outcome(portal: &Bitrix24, fault: Fault) -> Outcome {
         // Signed for a webhook or user that has changed since.
         Some(Kind::NoRight) => fault::retry(LATER, format!("{}: the upload was not allowed", portal.name)),
         _ => portal.api.outcome(fault, method::UPLOAD),
-    }
-}
-
-fn settled(outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::InDoubt { after, why } => Outcome::Retry { after: Some(after), why },
-        other => other,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::call::live::LiveCall;
 use crate::call::record::{Disposition, Extension, Withheld};
 use crate::clock::Wall;
 use crate::config::WhenFull;
-use crate::crm::{Freshness, Outcome, Shown};
+use crate::crm::{Consignment, Fate, Freshness, Lane, Outcome, Shown};
 use crate::deliver::job::Job;
 use crate::journal::simulated::{AtCut, SimulatedMedium};
 use crate::journal::{JournalError, Ring, Settings};
@@ -342,6 +342,7 @@ impl Office {
             outcome,
             ticket,
             shown,
+            together: Vec::new(),
             refresh: false,
             recording: None,
             alarm: None,
@@ -364,7 +365,32 @@ impl Office {
                 }
                 report(Outcome::Done, ticket, Shown::default())
             }
+            Job::DeliverTogether { calls } => self.deliver_together(calls),
             Job::Attach { .. } => panic!("no recordings here"),
+        }
+    }
+
+    fn deliver_together(&mut self, mut calls: Vec<Consignment>) -> Report {
+        for call in &mut calls {
+            if self.portal_is_down {
+                break;
+            }
+            let looks = call.in_doubt || call.ticket.in_doubt;
+            if !(looks && self.posted().iter().any(|posted| posted.id == call.record.id)) {
+                self.done.push(Done::Finished(Box::new((*call.record).clone())));
+            }
+            call.fate = Fate::Delivered;
+        }
+        let down = Outcome::Retry { after: None, why: "the portal is down".into() };
+        Report {
+            lane: Lane::Calls,
+            outcome: if self.portal_is_down { down } else { Outcome::Done },
+            ticket: Ticket::default(),
+            shown: Shown::default(),
+            together: calls,
+            refresh: false,
+            recording: None,
+            alarm: None,
         }
     }
 

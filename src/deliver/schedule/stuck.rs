@@ -1,7 +1,7 @@
 //! Calls that fail by themselves, many of them, for hours of virtual time: a journal and a CRM of a few lines each around
 //! the schedule.
 
-use super::tests::{pending, record, report};
+use super::tests::{pending, record, report, together};
 use super::*;
 use crate::clock::Wall;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,16 @@ fn at(millis: u64) -> Stamp {
 /// What the CRM says to a call, by its place in the journal.
 type Crm = fn(u64) -> Outcome;
 
+/// What the CRM works on.
+enum Work {
+    One(u64),
+    Together(Vec<Consignment>),
+}
+
+fn seq_of(record: &CallRecord) -> u64 {
+    record.id.trim_start_matches("o-").parse().unwrap()
+}
+
 /// A schedule, its journal, and what came of it.
 struct World {
     schedule: Schedule,
@@ -24,7 +34,7 @@ struct World {
     crm: Crm,
     /// Milliseconds since the start.
     now: u64,
-    busy_until: Option<(u64, u64)>,
+    busy_until: Option<(u64, Work)>,
     attempts: BTreeMap<u64, Vec<u64>>,
     /// Calls that the CRM may know.
     doubtful: BTreeSet<u64>,
@@ -66,7 +76,7 @@ impl World {
         while self.now < end {
             self.turn();
             let due = self.schedule.poll_timeout().map_or(u64::MAX, |due| due.since(at(0).mono).as_millis() as u64);
-            let crm = self.busy_until.map_or(u64::MAX, |(until, _)| until);
+            let crm = self.busy_until.as_ref().map_or(u64::MAX, |(until, _)| *until);
             let answer = self.asked.map_or(u64::MAX, |(answered, _)| answered).min(crm);
             // The daemon never sleeps shorter than this.
             self.now = due.max(self.now + 2).min(answer.max(self.now + 1)).min(end);
@@ -75,19 +85,25 @@ impl World {
 
     fn turn(&mut self) {
         self.turns += 1;
-        if let Some((_, seq)) = self.busy_until.take_if(|(until, _)| *until <= self.now) {
-            self.answer(seq);
+        match self.busy_until.take_if(|(until, _)| *until <= self.now) {
+            Some((_, Work::One(seq))) => self.answer(seq),
+            Some((_, Work::Together(calls))) => self.answer_together(calls),
+            None => {}
         }
         self.pump_journal();
         while let Some(job) = self.schedule.poll_job(at(self.now)) {
             match job {
                 Job::Deliver { record, ticket, in_doubt, .. } => {
-                    let seq: u64 = record.id.trim_start_matches("o-").parse().unwrap();
+                    let seq = seq_of(&record);
                     assert!(self.busy_until.is_none(), "one request at a time");
                     assert!(!self.delivered.contains_key(&seq), "{seq} is delivered already");
                     assert!(!self.doubtful.contains(&seq) || in_doubt || ticket.in_doubt, "{seq} is repeated blindly");
                     self.attempts.entry(seq).or_default().push(self.now);
-                    self.busy_until = Some((self.now + 300, seq));
+                    self.busy_until = Some((self.now + 300, Work::One(seq)));
+                }
+                Job::DeliverTogether { calls } => {
+                    assert!(self.busy_until.is_none(), "one request at a time");
+                    self.busy_until = Some((self.now + 300, Work::Together(calls)));
                 }
                 Job::Refresh => self.schedule.report(report(Lane::Recordings, Outcome::Done), at(self.now)),
                 other => panic!("{other:?}"),
@@ -106,13 +122,28 @@ impl World {
         self.schedule.report(report(Lane::Calls, outcome), at(self.now));
     }
 
+    /// Among others only what goes at once goes at all.
+    fn answer_together(&mut self, calls: Vec<Consignment>) {
+        let (crm, now, delivered) = (self.crm, self.now, &mut self.delivered);
+        let report = together(Outcome::Done, calls, |call| {
+            let seq = seq_of(&call.record);
+            assert!(!delivered.contains_key(&seq), "{seq} is delivered already");
+            if crm(seq) != Outcome::Done {
+                return Fate::Alone;
+            }
+            delivered.insert(seq, now);
+            Fate::Delivered
+        });
+        self.schedule.report(report, at(now));
+    }
+
     fn pump_journal(&mut self) {
         while let Some((seq, _)) = self.schedule.poll_mark() {
             self.journal.remove(&seq.0);
         }
         if let Some((_, Question { part, after, max })) = self.asked.take_if(|(answered, _)| *answered <= self.now) {
             let entries = self.journal.range(after.0 + 1..).take(max).map(|seq| pending(*seq, false)).collect();
-            self.schedule.loaded(part, entries, at(self.now).mono);
+            self.schedule.loaded(part, entries, at(self.now));
             let most = crate::limits::CALLS_IN_HAND + crate::limits::CALLS_IN_HAND / 2;
             assert!(self.schedule.calls.len() <= most, "memory does not grow with the backlog");
         }

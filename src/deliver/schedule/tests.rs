@@ -3,13 +3,14 @@
 use super::*;
 use crate::call::record::{Direction, Disposition, RecordingPath};
 use crate::clock::Wall;
+use crate::journal::Dating;
 
-fn at(secs: u64) -> Stamp {
+pub(super) fn at(secs: u64) -> Stamp {
     let wall = Wall::from_millis(1_795_293_703_000 + i64::try_from(secs).unwrap() * 1000);
     Stamp { mono: Monotonic::from_millis(1_000_000 + secs * 1000), wall }
 }
 
-fn schedule() -> Schedule {
+pub(super) fn schedule() -> Schedule {
     let policy = Policy { recordings: true, recording_give_up: Duration::from_secs(86_400), started: at(0).mono };
     let mut schedule = Schedule::new(policy, 1);
     // The users are read first thing; tests begin after that.
@@ -65,10 +66,21 @@ pub(super) fn report(lane: Lane, outcome: Outcome) -> Report {
         outcome,
         ticket: Ticket::default(),
         shown: Shown::default(),
+        together: Vec::new(),
         refresh: false,
         recording: None,
         alarm: None,
     }
+}
+
+/// A request for several calls, with what became of each.
+pub(super) fn together(
+    outcome: Outcome,
+    calls: Vec<Consignment>,
+    mut fate: impl FnMut(&Consignment) -> Fate,
+) -> Report {
+    let calls = calls.into_iter().map(|call| Consignment { fate: fate(&call), ..call });
+    Report { together: calls.collect(), ..report(Lane::Calls, outcome) }
 }
 
 fn registered() -> Ticket {
@@ -156,7 +168,7 @@ fn calls_of_an_earlier_process_are_in_doubt_and_wait_for_its_last_request() {
     let mut schedule = schedule();
     let question = schedule.question(at(0).mono).unwrap();
     assert_eq!((question.part, question.after), (Part::Call, Seq(0)));
-    schedule.loaded(Part::Call, vec![pending(7, true)], at(0).mono);
+    schedule.loaded(Part::Call, vec![pending(7, true)], at(0));
     assert!(schedule.poll_job(at(1)).is_none(), "the request that the crash cut off may still run");
     let due = schedule.poll_timeout().unwrap().since(at(0).mono).as_secs();
     assert!(matches!(schedule.poll_job(at(due)), Some(Job::Deliver { in_doubt: true, .. })));
@@ -342,7 +354,7 @@ fn a_call_settled_while_the_journal_was_asked_is_not_delivered_again() {
     assert_eq!(schedule.question(at(1).mono).unwrap().part, Part::Call);
     schedule.report(report(Lane::Calls, Outcome::Done), at(2));
     // The journal had not heard of it when it answered.
-    schedule.loaded(Part::Call, vec![pending(100, false)], at(2).mono);
+    schedule.loaded(Part::Call, vec![pending(100, false)], at(2));
     assert!(schedule.poll_job(at(3)).is_none());
 }
 
@@ -350,7 +362,7 @@ fn a_call_settled_while_the_journal_was_asked_is_not_delivered_again() {
 fn a_journal_that_opens_late_is_read_then() {
     let mut schedule = schedule();
     assert!(schedule.question(at(1).mono).is_some());
-    schedule.loaded(Part::Call, Vec::new(), at(1).mono);
+    schedule.loaded(Part::Call, Vec::new(), at(1));
     assert!(schedule.question(at(1).mono).is_none_or(|q| q.part == Part::Recordings));
     schedule.journal_opened();
     assert_eq!(schedule.question(at(60).mono).map(|q| (q.part, q.after)), Some((Part::Call, Seq(0))));
@@ -360,7 +372,7 @@ fn a_journal_that_opens_late_is_read_then() {
 fn calls_in_doubt_for_long_do_not_hold_up_new_ones_and_stay_in_doubt() {
     let mut schedule = schedule();
     let asked = schedule.question(at(0).mono).unwrap();
-    schedule.loaded(asked.part, (0..32).map(|n| pending(n + 1, true)).collect(), at(0).mono);
+    schedule.loaded(asked.part, (0..32).map(|n| pending(n + 1, true)).collect(), at(0));
     let mut now = 11;
     for _ in 0..32 {
         while !matches!(schedule.poll_job(at(now)), Some(Job::Deliver { in_doubt: true, .. })) {
@@ -556,7 +568,15 @@ fn a_call_at_which_the_portal_fails_each_time_lets_the_backlog_pass() {
     }
     let mut delivered = Vec::new();
     for second in 7_200..20_000 {
-        let Some(Job::Deliver { record, .. }) = schedule.poll_job(at(second)) else { continue };
+        let record = match schedule.poll_job(at(second)) {
+            Some(Job::Deliver { record, .. }) => record,
+            Some(Job::DeliverTogether { calls }) => {
+                // What the port makes of a request that the portal bars as a whole.
+                schedule.report(together(Outcome::Done, calls, |_| Fate::Alone), at(second));
+                continue;
+            }
+            _ => continue,
+        };
         let outcome = if record.id == "o-1" { suspend(900) } else { Outcome::Done };
         if outcome == Outcome::Done {
             delivered.push(record.id.to_string());
@@ -678,7 +698,7 @@ fn many_recordings_that_cannot_come_are_given_up_in_their_time_and_hold_up_no_ot
                 recordings_left: 1,
                 ..pending(*seq, false)
             });
-            schedule.loaded(question.part, entries.collect(), at(now).mono);
+            schedule.loaded(question.part, entries.collect(), at(now));
             if question.part == Part::Call {
                 break;
             }
@@ -743,11 +763,18 @@ fn an_outage_is_a_few_lines_of_the_log_and_a_missing_file_none() {
             schedule.refresh_sooner(at(second).mono);
         }
         while let Some(job) = schedule.poll_job(at(second)) {
+            let job = match job {
+                Job::DeliverTogether { calls } if second >= 3_000 => {
+                    schedule.report(together(Outcome::Done, calls, |_| Fate::Delivered), at(second));
+                    continue;
+                }
+                other => other,
+            };
             let outcome = match job {
                 Job::Attach { .. } => Outcome::Retry { after: None, why: "not there yet".into() },
                 _ if !(600..3_000).contains(&second) => Outcome::Done,
                 Job::Announce { .. } => in_doubt(10),
-                Job::Deliver { .. } => retry(),
+                Job::Deliver { .. } | Job::DeliverTogether { .. } => retry(),
                 Job::Refresh => Outcome::Retry { after: None, why: "timed out".into() },
             };
             schedule.report(report(job.lane(), outcome), at(second));

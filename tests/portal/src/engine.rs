@@ -10,6 +10,7 @@ use ring::hmac;
 use crate::auth::Route;
 use crate::batch::{Ran, batch};
 use crate::config::PortalConfig;
+use crate::faults::Plans;
 use crate::methods::{self, Call, Done, Failure, Upload};
 use crate::rate::{Bucket, Operating};
 use crate::records::{Outcome, RequestRecord};
@@ -25,6 +26,8 @@ pub(crate) struct Engine {
     signing: hmac::Key,
     bucket: Option<Bucket>,
     operating: Option<Operating>,
+    /// Misbehaviour of single commands of a batch.
+    pub(crate) commands: Plans,
 }
 
 /// An answer that has not been sent yet.
@@ -56,6 +59,7 @@ impl Engine {
             state: State::new(config.users.clone(), config.entities.clone()),
             bucket: config.rate_limit.map(|limit| Bucket::new(limit, now)),
             operating: config.operating_limit.clone().map(|limit| Operating::new(limit, now)),
+            commands: Plans::default(),
             signing,
             config,
         }
@@ -128,12 +132,29 @@ impl Engine {
                 body_bytes: 0,
                 ..asked.record.clone()
             });
-            let (outcome, time) = self.run(user, &name, asked.base, params, Instant::now());
+            let (outcome, time) = self.run_command(user, &name, asked.base, params);
             let error = outcome.as_ref().err().map_or("", |failure| failure.error(self.config.wording));
             let told = outcome.as_ref().err().map(|failure| (error.to_owned(), failure.text.clone()));
             self.state.end_request(number, Outcome::Answered { status: 200, error: told, executed: true });
             Ran { outcome, error, time }
         })
+    }
+
+    /// A command of a batch, which may have to fail.
+    fn run_command(
+        &mut self,
+        user: u64,
+        name: &str,
+        base: &str,
+        params: Value,
+    ) -> (Result<Done, Failure>, Option<Value>) {
+        let Some(fault) = self.commands.take(name, &params) else {
+            return self.run(user, name, base, params, Instant::now());
+        };
+        if fault.execute {
+            drop(self.run(user, name, base, params, Instant::now()));
+        }
+        (Err(fault.failure()), None)
     }
 
     fn upload(&mut self, user: u64, base: &str, params: Value, upload: Upload) -> Reply {

@@ -5,11 +5,12 @@
 //! they were given; the first that matches is used and counted, so two plans for one method follow
 //! one another. This module only plans; the server carries out.
 //!
-//! A request inside a batch is not matched; the batch is, under the name `batch`. The upload of a
-//! recording has the name `upload`.
+//! A command inside a batch is matched by plans of its own, which can only make it fail with an
+//! error; the batch itself has the name `batch`, the upload of a recording the name `upload`.
 
 use std::time::Duration;
 
+use crate::methods::Failure;
 use crate::value::Value;
 
 /// One way to misbehave.
@@ -183,6 +184,18 @@ impl Fault {
     fn matches(&self, method: &str, params: &Value) -> bool {
         self.method.as_deref().is_none_or(|wanted| wanted == method)
             && self.parameter.as_ref().is_none_or(|(name, text)| params.at(name).to_text() == *text)
+    }
+
+    /// What a command of a batch says.
+    pub(crate) fn failure(&self) -> Failure {
+        match &self.answer {
+            Answer::Error { status, code, text, .. } if code.is_empty() => {
+                Failure { status: *status, ..Failure::plain(text.as_str()) }
+            }
+            // A handful of codes, in tests.
+            Answer::Error { status, code, text, .. } => Failure::named(*status, code.clone().leak(), text),
+            other => panic!("a command of a batch can only fail with an error: {other:?}"),
+        }
     }
 }
 

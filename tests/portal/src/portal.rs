@@ -143,9 +143,18 @@ impl Portal {
         self.shared.change(|inner| inner.plans.add(fault));
     }
 
+    /// Plans an error of single commands of a batch; with any other fault it panics.
+    pub fn fault_command(&self, fault: Fault) {
+        fault.failure();
+        self.shared.change(|inner| inner.engine.commands.add(fault));
+    }
+
     /// Forgets all plans.
     pub fn clear_faults(&self) {
-        self.shared.change(|inner| inner.plans.clear());
+        self.shared.change(|inner| {
+            inner.plans.clear();
+            inner.engine.commands.clear();
+        });
     }
 
     /// How many requests are still to be spoilt.

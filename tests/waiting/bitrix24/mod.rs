@@ -6,4 +6,5 @@ mod doctor;
 mod faults;
 mod office;
 mod recordings;
+mod together;
 mod users;

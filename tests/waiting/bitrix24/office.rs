@@ -29,6 +29,11 @@ impl Office {
         Self::with(PortalConfig::default(), |_| ())
     }
 
+    /// Another portal.
+    pub fn open_with(portal: PortalConfig) -> Self {
+        Self::with(portal, |_| ())
+    }
+
     /// Another portal, or other settings.
     pub fn with(portal: PortalConfig, change: impl FnOnce(&mut config::Bitrix24)) -> Self {
         let portal = Portal::start(portal).expect("the portal starts");
