@@ -110,12 +110,30 @@ pub struct Crm {
     pub name: String,
     /// Calls of the journal that it has not had.
     pub waiting: u64,
+    /// How a backlog gets through; none when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
     /// Since the start.
     pub counters: Counters,
     /// What is wrong with it; empty: nothing.
     pub fault: String,
     /// What works, or waits, until somebody mends something, each with the remedy.
     pub notices: Vec<String>,
+}
+
+/// A backlog on its way to a CRM.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Drain {
+    /// Calls posted since it began.
+    pub done: u64,
+    /// Calls that wait.
+    pub left: u64,
+    /// Calls posted in an hour, at the rate of the last two minutes.
+    pub per_hour: u64,
+    /// Seconds until none is left at this rate; none while nothing moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secs_to_go: Option<u64>,
 }
 
 /// Where the socket is.
@@ -249,6 +267,13 @@ impl fmt::Display for Crm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Counters { delivered, recordings, refused, retries, .. } = self.counters;
         writeln!(f, "{}: {} calls waiting", self.name, self.waiting)?;
+        if let Some(Drain { done, left, per_hour, secs_to_go }) = self.drain {
+            write!(f, "         backlog: {done} posted, {left} left, {per_hour} an hour, ")?;
+            match secs_to_go {
+                Some(secs) => writeln!(f, "{} to go", Span(secs))?,
+                None => writeln!(f, "stands still")?,
+            }
+        }
         writeln!(f, "         {delivered} delivered, {recordings} recordings, {refused} refused, {retries} repeated")?;
         let fault = Some(&self.fault).filter(|fault| !fault.is_empty());
         fault.into_iter().chain(&self.notices).try_for_each(|line| writeln!(f, "         {line}"))
@@ -311,6 +336,11 @@ mod tests {
 
     #[test]
     fn people_read_what_to_mend() {
+        let drain = Drain { done: 1200, left: 8800, per_hour: 3600, secs_to_go: Some(8800) };
+        let crm = Crm { drain: Some(drain), ..Crm::default() };
+        assert!(crm.to_string().contains("backlog: 1200 posted, 8800 left, 3600 an hour, 2 h 26 min to go\n"), "{crm}");
+        let crm = Crm { drain: Some(Drain { per_hour: 0, secs_to_go: None, ..drain }), ..Crm::default() };
+        assert!(crm.to_string().contains("8800 left, 0 an hour, stands still\n"), "{crm}");
         let crm = Crm { fault: "away".into(), notices: vec!["pbx_path is wrong".into()], ..Crm::default() };
         assert!(crm.to_string().ends_with("         away\n         pbx_path is wrong\n"), "{crm}");
     }

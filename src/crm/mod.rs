@@ -12,6 +12,7 @@ pub mod http;
 use crate::call::live::LiveCall;
 use crate::call::record::{CallRecord, Extension};
 use crate::clock::Stamp;
+use crate::config::Secret;
 use crate::limits::{RANG_PER_CALL, TICKET_BYTES};
 use crate::text::Text;
 use core::time::Duration;
@@ -95,10 +96,23 @@ pub struct Consignment {
     pub ticket: Ticket,
     /// Ask the CRM first whether it has it. Cleared once it said no.
     pub in_doubt: bool,
+    /// Its recording follows. A CRM that wants to be asked where to send it may be asked with the call.
+    pub with_recording: bool,
+    /// Where the CRM wants the recording.
+    pub upload: Option<UploadLink>,
     /// Only look it up with the others; if the CRM has it not, it goes by itself.
     pub only_look: bool,
     /// What became of it.
     pub fate: Fate,
+}
+
+/// Where a CRM wants a recording, told before it is sent. Kept in memory only: it holds a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadLink {
+    /// The address.
+    pub url: Secret,
+    /// The name of the form's part.
+    pub field: String,
 }
 
 /// What became of a [`Consignment`].
@@ -164,8 +178,16 @@ pub trait Port: Send + Sync {
         Outcome::Done
     }
 
-    /// Attaches one recording to a delivered call. `file` is complete and readable; it is streamed, never held.
-    fn attach(&self, call: &CallRecord, ticket: &Ticket, file: &Path, in_doubt: bool) -> Outcome;
+    /// Attaches one recording to a delivered call. `file` is complete and readable; it is streamed, never held. With `link`
+    /// the CRM has said already where it wants it.
+    fn attach(
+        &self,
+        call: &CallRecord,
+        ticket: &Ticket,
+        file: &Path,
+        in_doubt: bool,
+        link: Option<&UploadLink>,
+    ) -> Outcome;
 
     /// Whether this CRM wants the call at all (internal calls are not posted).
     fn wants(&self, call: &CallRecord) -> bool;

@@ -136,7 +136,7 @@ impl Daemon {
             pbx: self.pbx.report(&self.hub),
             live_calls: self.hub.live_calls(),
             journal: self.hub.journal_report(),
-            crm: self.hub.crm_reports(),
+            crm: self.hub.crm_reports(clock::now().mono),
             mirror: self.hub.is_mirrored(),
         }
     }

@@ -74,10 +74,16 @@ enum Way {
 
 impl Fact {
     /// What a CRM is handed of it among others.
-    pub fn consign(&self) -> Consignment {
-        let (record, ticket) = (Arc::clone(&self.record), self.ticket.clone());
-        let only_look = self.way == Way::LookedUp;
-        Consignment { record, ticket, in_doubt: self.in_doubt, only_look, fate: Fate::Waiting }
+    pub fn consign(&self, recordings: bool) -> Consignment {
+        Consignment {
+            record: Arc::clone(&self.record),
+            ticket: self.ticket.clone(),
+            in_doubt: self.in_doubt,
+            with_recording: recordings && self.record.recordings.len() == 1 && self.record.talk_ms > 0,
+            upload: None,
+            only_look: self.way == Way::LookedUp,
+            fate: Fate::Waiting,
+        }
     }
 
     /// A call that the journal has just answered for.

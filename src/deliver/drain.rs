@@ -32,6 +32,13 @@ pub struct Draining {
     pub per_hour: u64,
 }
 
+impl Draining {
+    /// Seconds until `left` calls are delivered at this rate; none while nothing moves.
+    pub fn secs_to_go(self, left: u64) -> Option<u64> {
+        left.saturating_mul(3600).checked_div(self.per_hour)
+    }
+}
+
 impl Drain {
     /// A call was delivered; one that ended just now is no backlog. After ten minutes without one another drain begins.
     pub fn delivered(&mut self, is_fresh: bool, now: Monotonic) {
@@ -98,9 +105,11 @@ mod tests {
         }
         let told = drain.told(at(1600)).unwrap();
         assert!(told.done == 600 && (3200..3700).contains(&told.per_hour), "{told:?}");
+        assert_eq!(Draining { done: 600, per_hour: 3600 }.secs_to_go(1800), Some(1800));
         let told = drain.told(at(1660)).unwrap();
         assert!((1500..2000).contains(&told.per_hour), "half of it stood still: {told:?}");
-        assert_eq!(drain.told(at(2000)).unwrap().per_hour, 0);
+        let told = drain.told(at(2000)).unwrap();
+        assert_eq!((told.per_hour, told.secs_to_go(5)), (0, None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::call::live::LiveCall;
 use crate::call::record::CallRecord;
-use crate::crm::{Consignment, Freshness, Lane, Outcome, Shown, Ticket};
+use crate::crm::{Consignment, Freshness, Lane, Outcome, Shown, Ticket, UploadLink};
 use crate::journal::{Part, Seq};
 use std::sync::Arc;
 
@@ -48,6 +48,8 @@ pub enum Job {
         patient: bool,
         /// Ask the CRM first whether it has it.
         in_doubt: bool,
+        /// Where the CRM wants it, if it was asked with the call.
+        link: Option<UploadLink>,
     },
     /// Ask the CRM for its users.
     Refresh,

@@ -9,7 +9,7 @@ use super::choice::{Pick, Wanted, choose};
 use super::job::{Dealt, Job, Report};
 use crate::call::record::CallRecord;
 use crate::clock;
-use crate::crm::{Lane, Outcome, Port, Shown, Ticket};
+use crate::crm::{Lane, Outcome, Port, Shown, Ticket, UploadLink};
 use crate::limits::LANE_STACK_BYTES;
 use crate::recording::Source;
 use std::io;
@@ -96,14 +96,21 @@ impl Worker {
                 let outcome = self.port.deliver_together(&mut calls, clock::now());
                 Report { together: calls, ..self.report(outcome, Ticket::default(), Shown::default()) }
             }
-            Job::Attach { record, ticket, left, patient, in_doubt } => {
-                self.attach(&record, ticket, Wanted { left, patient }, in_doubt)
+            Job::Attach { record, ticket, left, patient, in_doubt, link } => {
+                self.attach(&record, ticket, Wanted { left, patient }, in_doubt, link.as_ref())
             }
             Job::Refresh => self.report(self.port.refresh(), Ticket::default(), Shown::default()),
         }
     }
 
-    fn attach(&self, record: &CallRecord, ticket: Ticket, wanted: Wanted, in_doubt: bool) -> Report {
+    fn attach(
+        &self,
+        record: &CallRecord,
+        ticket: Ticket,
+        wanted: Wanted,
+        in_doubt: bool,
+        link: Option<&UploadLink>,
+    ) -> Report {
         let Some(source) = &self.recordings else {
             let outcome = Outcome::Refused { why: String::from("no source of recordings is configured") };
             return self.report(outcome, ticket, Shown::default());
@@ -111,7 +118,7 @@ impl Worker {
         let alone = self.port.keeps_one_recording();
         let choice = choose(&record.recordings, wanted, alone, |path| source.find(path));
         let (outcome, index) = match choice.pick {
-            Pick::Attach { index, file } => (self.port.attach(record, &ticket, &file, in_doubt), Some(index)),
+            Pick::Attach { index, file } => (self.port.attach(record, &ticket, &file, in_doubt, link), Some(index)),
             Pick::Wait { after, why } => (Outcome::Retry { after: Some(after), why }, None),
             Pick::Refuse { index, why } => (Outcome::Refused { why }, index),
         };

@@ -8,7 +8,7 @@
 use super::job::Question;
 use crate::call::record::CallRecord;
 use crate::clock::Monotonic;
-use crate::crm::Ticket;
+use crate::crm::{Ticket, UploadLink};
 use crate::journal::{self, Dating, Part, Seq};
 use crate::limits::{
     DOUBT_SETTLE_LONGEST, RECORDING_LOOKS, RECORDING_RETRY, RECORDINGS_IN_HAND, RECORDINGS_RESCAN,
@@ -33,6 +33,8 @@ pub struct Pending {
     pub dating: Dating,
     /// Ask the CRM first.
     pub in_doubt: bool,
+    /// Where the CRM wants it; good for one attempt.
+    link: Option<UploadLink>,
     due: Monotonic,
     /// An upload of it may still be running at the CRM until then.
     settles: Monotonic,
@@ -46,7 +48,18 @@ impl Pending {
         let left =
             (0..record.recordings.len()).fold(0, |bits, index| bits | 1_u8.checked_shl(index as u32).unwrap_or(0));
         let (settles, dating) = (Monotonic::default(), Dating::Known);
-        Self { seq, record, ticket, left, dating, in_doubt, due, settles, in_flight: false, looks: 0 }
+        Self { seq, record, ticket, left, dating, in_doubt, link: None, due, settles, in_flight: false, looks: 0 }
+    }
+
+    /// The same with what the CRM said of where it wants it.
+    #[must_use]
+    pub fn with_link(self, link: Option<UploadLink>) -> Self {
+        Self { link, ..self }
+    }
+
+    /// Where the CRM wants it, if that is known and was not tried yet.
+    pub fn take_link(&mut self) -> Option<UploadLink> {
+        self.link.take()
     }
 
     fn loaded(entry: journal::Pending, due: Monotonic) -> Self {
@@ -59,6 +72,7 @@ impl Pending {
             left,
             dating,
             in_doubt: true,
+            link: None,
             due,
             settles: Monotonic::default(),
             in_flight: false,
@@ -149,7 +163,7 @@ impl Recordings {
 
     /// The next recording to attach; it is in flight until [`advance`](Self::advance), [`give_up`](Self::give_up) or
     /// [`put_back`](Self::put_back).
-    pub fn take_due(&mut self, now: Monotonic) -> Option<&Pending> {
+    pub fn take_due(&mut self, now: Monotonic) -> Option<&mut Pending> {
         let pending =
             self.hand.iter_mut().filter(|pending| !pending.in_flight && pending.due <= now).min_by_key(|p| p.seq)?;
         pending.in_flight = true;

@@ -25,7 +25,7 @@ use super::recordings::{Pending, Recordings};
 use crate::call::live::LiveCall;
 use crate::call::record::{CallId, CallRecord, RecordingPath};
 use crate::clock::{Monotonic, Stamp};
-use crate::crm::{Consignment, Fate, Freshness, Lane, Outcome, Shown, Ticket};
+use crate::crm::{Consignment, Fate, Freshness, Lane, Outcome, Shown, Ticket, UploadLink};
 use crate::journal::{self, Mark, Part, Reason, Seq};
 use crate::limits::{
     AFTER_CRASH, BACKOFF_LONGEST, CALLS_WITHOUT_USERS, CARD_BACKOFF_LONGEST, OUTAGE_FAILURES, RECORDING_OTHERS_WAIT,
@@ -374,7 +374,9 @@ impl Schedule {
                 freshness: if fact.is_fresh(now) { Freshness::Fresh } else { Freshness::Replayed },
                 in_doubt: fact.in_doubt,
             },
-            Turn::Together(facts) => Job::DeliverTogether { calls: facts.into_iter().map(Fact::consign).collect() },
+            Turn::Together(facts) => Job::DeliverTogether {
+                calls: facts.into_iter().map(|fact| fact.consign(self.policy.recordings)).collect(),
+            },
         })
     }
 
@@ -394,6 +396,7 @@ impl Schedule {
             left: pending.left,
             patient: age(&pending.record, pending.dating, now) < RECORDING_OTHERS_WAIT,
             in_doubt: pending.in_doubt,
+            link: pending.take_link(),
         })
     }
 
@@ -455,7 +458,7 @@ impl Schedule {
         }
         for call in calls {
             match call.fate {
-                Fate::Delivered => self.delivered(Some(&call.record.id), call.ticket, now),
+                Fate::Delivered => self.delivered_together(call, now),
                 Fate::InDoubt { .. } => {
                     self.counters.in_doubt += 1;
                     self.calls.came_back(call, now.mono);
@@ -481,7 +484,8 @@ impl Schedule {
         match report.outcome {
             Outcome::Done => {
                 self.portal_answers(now.mono);
-                self.delivered(None, report.ticket, now);
+                let Some(fact) = self.calls.settle(None) else { return };
+                self.delivered(fact, report.ticket, None, now);
             }
             Outcome::Refused { why } => {
                 self.portal_answers(now.mono);
@@ -520,8 +524,14 @@ impl Schedule {
         own
     }
 
-    fn delivered(&mut self, id: Option<&CallId>, ticket: Ticket, now: Stamp) {
-        let Some(fact) = self.calls.settle(id) else { return };
+    fn delivered_together(&mut self, call: Consignment, now: Stamp) {
+        let Consignment { record, ticket, in_doubt, upload, .. } = call;
+        let Some(mut fact) = self.calls.settle(Some(&record.id)) else { return };
+        fact.in_doubt = in_doubt;
+        self.delivered(fact, ticket, upload, now);
+    }
+
+    fn delivered(&mut self, fact: Fact, ticket: Ticket, upload: Option<UploadLink>, now: Stamp) {
         self.counters.delivered += 1;
         self.drain.delivered(fact.is_fresh(now), now.mono);
         let wanted = self.policy.recordings && !fact.record.recordings.is_empty() && fact.record.talk_ms > 0;
@@ -530,7 +540,8 @@ impl Schedule {
         self.mark(fact.seq, Mark::Delivered { ticket: news });
         if wanted {
             let record = Arc::clone(&fact.record);
-            if !self.recordings.deal(Pending::new(fact.seq, record, ticket, fact.in_doubt, now.mono)) {
+            let pending = Pending::new(fact.seq, record, ticket, fact.in_doubt, now.mono).with_link(upload);
+            if !self.recordings.deal(pending) {
                 self.counters.recordings_given_up += 1;
                 log::warn!(
                     "call {} gets no recording: the journal does not hold it and the memory has no room",

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 const REGISTER: &str = "telephony.externalcall.register";
 /// Time for anything that should come at once.
-const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(20);
 /// Time for a portal that is back to be noticed, and for what comes at its own pace.
-const LATER: Duration = Duration::from_secs(120);
+pub const LATER: Duration = Duration::from_secs(120);
 /// What the portal takes for a recording.
 const SLOW: Duration = Duration::from_secs(300);
 /// From the ring to the card.
@@ -25,12 +25,12 @@ fn transcript(scenario: &str) -> Transcript {
 }
 
 /// The client of the call with this number.
-fn client(number: usize) -> String {
+pub fn client(number: usize) -> String {
     format!("7916{number:07}")
 }
 
 /// A call of [`client`] that nobody answers, each with identities of its own.
-fn missed(number: usize) -> Transcript {
+pub fn missed(number: usize) -> Transcript {
     transcript("inbound-noanswer")
         .renamed("1795292171.", &format!("{}.", 1_795_300_000 + number))
         .renamed("79161234567", &client(number))
@@ -86,7 +86,7 @@ fn sound(secs: u32) -> Vec<u8> {
 }
 
 /// Rings at 101 and gives the moment at which it did.
-fn ring(pbx: &Pbx, number: usize) -> Instant {
+pub fn ring(pbx: &Pbx, number: usize) -> Instant {
     let call = missed(number);
     let rings = |packet: &[u8]| packet.windows(26).any(|part| part == b"ChannelStateDesc: Ringing\r");
     let at = call.events().find(|(_, packet)| rings(packet)).map(|(at, _)| at).expect("a telephone that rings");

@@ -7,3 +7,4 @@ mod backlog;
 mod bad_input;
 mod bitrix24;
 mod demo;
+mod drain;

@@ -4,12 +4,12 @@
 //! to what an earlier one returned, and the answer is a handful of maps by the commands' keys, an empty one of which is a
 //! list. Keys are made so that their order as texts is the order of the commands: the server runs them as they stand in
 //! the JSON, and a JSON map here is sorted. `halt` is 0: what fails concerns nobody else. Bounds: [`CRM_BATCH_CALLS`]
-//! calls with two commands each, fewer than the fifty that a portal takes.
+//! calls with three commands each, fewer than the fifty that a portal takes.
 //!
 //! Source: REST documentation of `batch`; the public code of the module `rest`.
 
-use super::answer::{ApiError, Object, Registered, Scalar, keyed};
-use super::method::{FINISH, Method, REGISTER};
+use super::answer::{ApiError, Object, Registered, Scalar, UploadTarget, keyed};
+use super::method::{ATTACH, FINISH, Method, REGISTER};
 use crate::limits::CRM_BATCH_CALLS;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -23,6 +23,8 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 pub(super) enum Step {
     Register,
     Finish,
+    /// Asks where the recording is wanted.
+    Attach,
 }
 
 impl Step {
@@ -31,6 +33,7 @@ impl Step {
         let step = match self {
             Self::Register => 'a',
             Self::Finish => 'b',
+            Self::Attach => 'c',
         };
         format!("c{place:02}{step}")
     }
@@ -44,15 +47,18 @@ pub(super) struct Commands {
 }
 
 impl Commands {
-    /// Adds a call: the parameters of register, and of finish, whose CALL_ID is what register returns. False when there
-    /// is no room.
-    pub(super) fn add(&mut self, register: &Value, finish: &Value) -> bool {
+    /// Adds a call: the parameters of register, of finish, and of attachRecord where a recording follows; the CALL_ID of the
+    /// latter two is what register returns. False when there is no room.
+    pub(super) fn add(&mut self, register: &Value, finish: &Value, attach: Option<&Value>) -> bool {
         if self.calls >= CRM_BATCH_CALLS {
             return false;
         }
         let key = Step::Register.key(self.calls);
         let reference = format!("CALL_ID=$result[{key}][CALL_ID]");
         self.commands.insert(Step::Finish.key(self.calls), json!(command(FINISH, &reference, finish)));
+        if let Some(attach) = attach {
+            self.commands.insert(Step::Attach.key(self.calls), json!(command(ATTACH, &reference, attach)));
+        }
         self.commands.insert(key, json!(command(REGISTER, "", register)));
         self.calls += 1;
         true
@@ -88,13 +94,37 @@ fn command(method: Method, first: &str, params: &Value) -> String {
 /// The answer: what each command returned or met.
 #[derive(Debug, Deserialize)]
 pub(super) struct Answer {
-    /// A register's answer; a finish returns a row that has CALL_ID too.
     #[serde(default, deserialize_with = "keyed")]
-    result: Vec<(String, Object<Registered>)>,
+    result: Vec<(String, Object<Returned>)>,
     #[serde(default, deserialize_with = "keyed")]
     result_error: Vec<(String, Object<Words>)>,
     #[serde(default, deserialize_with = "keyed")]
     result_time: Vec<(String, Object<Spent>)>,
+}
+
+/// What a command returned, by the fields of all of them. A finish returns a row of the statistics, which is not looked at.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Returned {
+    #[serde(default, rename = "CALL_ID")]
+    call_id: Scalar,
+    #[serde(default, rename = "LEAD_CREATION_ERROR")]
+    lead_creation_error: Scalar,
+    #[serde(default, rename = "uploadUrl")]
+    upload_url: Scalar,
+    #[serde(default, rename = "fieldName")]
+    field_name: Scalar,
+}
+
+impl Returned {
+    /// As the answer of register.
+    pub(super) fn registered(self) -> Registered {
+        Registered { call_id: self.call_id, lead_creation_error: self.lead_creation_error }
+    }
+
+    /// As the answer of attachRecord.
+    pub(super) fn upload_target(self) -> UploadTarget {
+        UploadTarget { upload_url: self.upload_url, field_name: self.field_name }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,7 +148,7 @@ struct Spent {
 #[derive(Debug)]
 pub(super) enum Told {
     /// It returned something.
-    Good(Object<Registered>),
+    Good(Returned),
     /// It failed.
     Bad(ApiError),
     /// Nothing is said of it.
@@ -136,7 +166,7 @@ impl Answer {
             return Told::Bad(ApiError { code, text, reset_at: self.spent(&key).map(|(_, reset)| reset) });
         }
         match self.result.iter().position(|(known, _)| *known == key) {
-            Some(at) => Told::Good(self.result.swap_remove(at).1),
+            Some(at) => Told::Good(self.result.swap_remove(at).1.0.unwrap_or_default()),
             None => Told::Nothing,
         }
     }
@@ -171,12 +201,19 @@ mod tests {
         let mut commands = Commands::default();
         for n in 0..CRM_BATCH_CALLS {
             let register = json!({ "USER_ID": n, "PHONE_NUMBER": "+7916 & co", "LINE_NUMBER": "линия" });
-            assert!(commands.add(&register, &json!({ "CALL_ID": "", "DURATION": 5 })));
+            let attach = json!({ "CALL_ID": "", "FILENAME": "o-1.wav" });
+            assert!(commands.add(
+                &register,
+                &json!({ "CALL_ID": "", "DURATION": 5 }),
+                Some(&attach).filter(|_| n != 3)
+            ));
         }
-        assert!(!commands.add(&json!({}), &json!({})), "no room");
+        assert!(!commands.add(&json!({}), &json!({}), None), "no room");
         let text = commands.params().to_string();
         let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("no {needle} in {text}"));
         assert!(at("\"c00a\"") < at("\"c00b\"") && at("\"c00b\"") < at("\"c01a\"") && at("\"c09b\"") < at("\"c10a\""));
+        at("attachrecord?CALL_ID=$result[c15a][CALL_ID]&FILENAME=o-1.wav\"");
+        assert!(at("\"c02b\"") < at("\"c02c\"") && !text.contains("c03c"), "the third step of a call with a recording");
         at("finish?CALL_ID=$result[c15a][CALL_ID]&DURATION=5\"");
         at("register?LINE_NUMBER=%D0%BB%D0%B8%D0%BD%D0%B8%D1%8F&PHONE_NUMBER=%2B7916%20%26%20co&USER_ID=3\"");
         assert!(commands.params()["cmd"].as_object().is_some_and(|commands| commands.len() <= 50));
@@ -186,13 +223,15 @@ mod tests {
     fn each_command_has_its_own_answer() {
         let mut answer = answer(
             r#"{"result":{"result":{"c00a":{"CALL_ID":"externalCall.1"},"c00b":{"CALL_ID":"externalCall.1","ID":7},
-                "c01a":{"CALL_ID":"externalCall.2"}},
+                "c01a":{"CALL_ID":"externalCall.2"},"c00c":{"uploadUrl":"https://x/","fieldName":"file"}},
                 "result_error":{"c01b":{"error":"","error_description":"User is not found or is not active"},"c02a":[]},
                 "result_total":[],"result_next":[],
                 "result_time":{"c00b":{"operating":120.7,"operating_reset_at":1773131378},"c01a":{"operating":3}}},"time":{}}"#,
         );
-        let told = answer.take(Step::Register, 0);
-        assert!(matches!(told, Told::Good(Object(Some(row))) if row.call_id.text() == "externalCall.1"));
+        let Told::Good(told) = answer.take(Step::Register, 0) else { panic!("not told") };
+        assert_eq!(told.registered().call_id.text(), "externalCall.1");
+        let Told::Good(told) = answer.take(Step::Attach, 0) else { panic!("not told") };
+        assert_eq!(told.upload_target().upload_url.text(), "https://x/");
         assert!(matches!(answer.take(Step::Finish, 0), Told::Good(_)));
         assert!(matches!(answer.take(Step::Finish, 0), Told::Nothing), "told once");
         assert!(

@@ -34,7 +34,7 @@ use crate::call::record::{CallRecord, Extension};
 use crate::clock::Stamp;
 use crate::config;
 use crate::crm::http::{Http, RootsError};
-use crate::crm::{Consignment, Freshness, Lane, Outcome, Port, Shown, Ticket};
+use crate::crm::{Consignment, Freshness, Lane, Outcome, Port, Shown, Ticket, UploadLink};
 use address::Address;
 use answer::{Object, Registered, Scalar};
 use api::Api;
@@ -230,8 +230,15 @@ impl Port for Bitrix24 {
         taken.err().unwrap_or(Outcome::Done)
     }
 
-    fn attach(&self, call: &CallRecord, ticket: &Ticket, file: &Path, in_doubt: bool) -> Outcome {
-        self.attach_file(call, ticket, file, in_doubt)
+    fn attach(
+        &self,
+        call: &CallRecord,
+        ticket: &Ticket,
+        file: &Path,
+        in_doubt: bool,
+        link: Option<&UploadLink>,
+    ) -> Outcome {
+        self.attach_file(call, ticket, file, in_doubt, link)
     }
 
     fn wants(&self, call: &CallRecord) -> bool {

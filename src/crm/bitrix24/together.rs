@@ -9,17 +9,18 @@
 //! is asked for with them, and where that is not told of, each goes by itself. Bounds: two requests; [`Pace`] says how many
 //! calls.
 
-use super::answer::{List, Object, Registered, Statistic};
+use super::answer::{List, Object, Statistic};
 use super::batch::{Answer, Commands, Step, Told};
 use super::delivery::Delivery;
 use super::fault::{self, Fault, Kind};
 use super::pace::Pace;
-use super::{Bitrix24, method, request};
+use super::{Bitrix24, method, request, upload};
 use crate::call::record::CallId;
 use crate::clock::{self, Stamp};
 use crate::crm::{Consignment, Fate, Freshness, Lane, Outcome};
 use crate::limits::DOUBT_SETTLE_LONGEST;
 use core::time::Duration;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a portal is known for, as far as calls that go together are concerned.
@@ -51,6 +52,12 @@ enum Look {
     Trusted(Vec<Statistic>),
     /// Nothing is proven.
     Blind,
+    /// There is no witness yet: nothing was asked.
+    NoWitness,
+}
+
+fn is_doubtful(call: &Consignment) -> bool {
+    call.in_doubt || call.ticket.in_doubt
 }
 
 impl Bitrix24 {
@@ -60,7 +67,7 @@ impl Bitrix24 {
         self.look_up(calls)?;
         let mut commands = Commands::default();
         let mut sent = Vec::new();
-        for call in calls.iter_mut().filter(|call| call.fate == Fate::Waiting).take(room) {
+        for call in calls.iter_mut().filter(|call| call.fate == Fate::Waiting && !is_doubtful(call)).take(room) {
             match self.add_call(&mut commands, call, now) {
                 true => sent.push(call),
                 false => call.fate = Fate::Alone,
@@ -74,14 +81,17 @@ impl Bitrix24 {
         let record = call.record.clone();
         let Ok(delivery) = Delivery::new(self, &record, Freshness::Replayed, now) else { return false };
         let (register, finish) = delivery.straight(&mut call.ticket);
-        commands.add(&register, &finish)
+        let recording = record.recordings.first().filter(|_| call.with_recording);
+        // A recording of another kind is refused when it comes.
+        let ending = recording.and_then(|path| upload::ending(Path::new(path.as_str())));
+        let attach = ending.map(|(ending, _)| request::attach("", &request::file_name(&record.id, ending)));
+        commands.add(&register, &finish, attach.as_ref())
     }
 
     /// Looks up all calls in doubt. Those that the portal has are delivered; those that it has not are in doubt no more.
     fn look_up(&self, calls: &mut [Consignment]) -> Result<(), Outcome> {
-        let doubtful = || |call: &&mut Consignment| call.in_doubt || call.ticket.in_doubt;
-        let ids: Vec<String> =
-            calls.iter_mut().filter(doubtful()).map(|call| request::external_id(&call.record.id)).collect();
+        let doubtful = calls.iter().filter(|call| is_doubtful(call));
+        let ids: Vec<String> = doubtful.map(|call| request::external_id(&call.record.id)).collect();
         if ids.is_empty() {
             return Ok(());
         }
@@ -91,15 +101,24 @@ impl Bitrix24 {
             Err(fault) if matches!(fault.kind(), Some(Kind::NoRight | Kind::NoMethod | Kind::Scope)) => Look::Blind,
             Err(fault) => return Err(fault::not_run(self.api.outcome(fault, method::STATISTICS))),
         };
-        for (call, id) in calls.iter_mut().filter(doubtful()).zip(&ids) {
+        for (call, id) in calls.iter_mut().filter(|call| is_doubtful(call)).zip(&ids) {
             match &look {
                 Look::Blind => call.fate = Fate::Alone,
+                // Whatever the single road finds of the first one, the portal has it then.
+                Look::NoWitness => {
+                    call.fate = Fate::Alone;
+                    break;
+                }
                 Look::Trusted(rows) => {
-                    (call.in_doubt, call.ticket.in_doubt) = (false, false);
+                    call.ticket.in_doubt = false;
                     if let Some(row) = rows.iter().find(|row| row.external_call_id.text() == id) {
+                        // Whether it has its recording too is still to be asked.
                         call.ticket.call = row.call_id.text().try_into().unwrap_or_default();
                         call.fate = Fate::Delivered;
-                    } else if call.only_look {
+                        continue;
+                    }
+                    call.in_doubt = false;
+                    if call.only_look {
                         call.fate = Fate::Alone;
                     }
                 }
@@ -110,7 +129,7 @@ impl Bitrix24 {
 
     /// Rows of finished calls of these identities.
     fn statistics_of(&self, ids: &[String]) -> Result<Look, Fault> {
-        let Some(witness) = self.crowd.witness().clone() else { return Ok(Look::Blind) };
+        let Some(witness) = self.crowd.witness().clone() else { return Ok(Look::NoWitness) };
         let asked: Vec<&str> = ids.iter().chain([&witness]).map(String::as_str).collect();
         let params = request::statistics_of(&asked);
         let rows = self.api.call::<List<Object<Statistic>>>(Lane::Calls, method::STATISTICS, &params)?.result.0;
@@ -173,6 +192,9 @@ impl Bitrix24 {
         for (place, call) in sent.into_iter().enumerate() {
             let (register, finish) = (answer.take(Step::Register, place), answer.take(Step::Finish, place));
             call.fate = self.fate(register, finish, call);
+            if let Told::Good(returned) = answer.take(Step::Attach, place) {
+                call.upload = upload::link(returned.upload_target());
+            }
             match call.fate {
                 Fate::Delivered => self.crowd.saw(&call.record.id),
                 Fate::InDoubt { .. } => call.ticket.in_doubt = true,
@@ -184,8 +206,8 @@ impl Bitrix24 {
     /// What the two answers say of a call.
     fn fate(&self, register: Told, finish: Told, call: &mut Consignment) -> Fate {
         let in_doubt = Fate::InDoubt { after: fault::SETTLE };
-        let registered: Object<Registered> = match register {
-            Told::Good(registered) => registered,
+        let registered = match register {
+            Told::Good(returned) => Object(Some(returned.registered())),
             Told::Bad(error) if self.api.refused_command(method::REGISTER, &error).may_have_run() => return in_doubt,
             Told::Bad(_) => return Fate::Alone,
             Told::Nothing => return in_doubt,

@@ -2,7 +2,7 @@
 //!
 //! Upload mode is the only one fit for a router: base64 would hold the file in memory and the URL mode would need the
 //! portal to reach us. The address holds a credential, must lead to the portal itself and is asked for right before it
-//! is used. Bounds: one buffer of [`HTTP_BUFFER_BYTES`](crate::limits::HTTP_BUFFER_BYTES), files up to
+//! is used, or with the call where it came among others. Bounds: one buffer of [`HTTP_BUFFER_BYTES`](crate::limits::HTTP_BUFFER_BYTES), files up to
 //! [`RECORDING_BYTES`]. Does not judge whether the file is complete (see [`crate::recording`]).
 
 use super::answer::{Object, Scalar, UploadTarget};
@@ -10,8 +10,9 @@ use super::delivery::Looked;
 use super::fault::{self, Fault, Kind};
 use super::{Bitrix24, method, request};
 use crate::call::record::CallRecord;
+use crate::config::Secret;
 use crate::crm::http::Upload;
-use crate::crm::{Lane, Outcome, Ticket};
+use crate::crm::{Lane, Outcome, Ticket, UploadLink};
 use crate::limits::{CRM_REQUEST_TIMEOUT, RECORDING_BYTES, UPLOAD_MIN_BYTES_PER_SEC};
 use crate::recording;
 use core::time::Duration;
@@ -24,14 +25,28 @@ const LATER: Duration = Duration::from_secs(60);
 const ENDINGS: [(&str, &str); 2] = [("wav", "audio/wav"), ("mp3", "audio/mpeg")];
 
 impl Bitrix24 {
-    pub(super) fn attach_file(&self, call: &CallRecord, ticket: &Ticket, path: &Path, in_doubt: bool) -> Outcome {
-        match self.try_attach(call, ticket, path, in_doubt) {
+    pub(super) fn attach_file(
+        &self,
+        call: &CallRecord,
+        ticket: &Ticket,
+        path: &Path,
+        in_doubt: bool,
+        link: Option<&UploadLink>,
+    ) -> Outcome {
+        match self.try_attach(call, ticket, path, in_doubt, link) {
             Ok(()) => Outcome::Done,
             Err(outcome) => outcome,
         }
     }
 
-    fn try_attach(&self, call: &CallRecord, ticket: &Ticket, path: &Path, in_doubt: bool) -> Result<(), Outcome> {
+    fn try_attach(
+        &self,
+        call: &CallRecord,
+        ticket: &Ticket,
+        path: &Path,
+        in_doubt: bool,
+        link: Option<&UploadLink>,
+    ) -> Result<(), Outcome> {
         let (ending, kind) = ending(path)
             .ok_or_else(|| Outcome::Refused { why: format!("{}: only wav and mp3 recordings are taken", self.name) })?;
         let (file, bytes, _) =
@@ -44,9 +59,18 @@ impl Bitrix24 {
             return Ok(());
         }
         let name = request::file_name(&call.id, ending);
-        let (url, field) = self.upload_target(ticket, &name)?;
-        let upload = Upload::new(&field, &name, kind, file, bytes);
-        self.api.upload::<Scalar, _>(&url, upload, time_for(bytes)).map_err(|fault| upload_outcome(self, fault))?;
+        let asked;
+        let link = match link {
+            Some(link) => link,
+            None => {
+                asked = self.upload_target(ticket, &name)?;
+                &asked
+            }
+        };
+        let upload = Upload::new(&link.field, &name, kind, file, bytes);
+        self.api
+            .upload::<Scalar, _>(link.url.expose(), upload, time_for(bytes))
+            .map_err(|fault| upload_outcome(self, fault))?;
         Ok(())
     }
 
@@ -71,7 +95,7 @@ impl Bitrix24 {
         Ok(matches!(looked, Looked::Found(row) if row.record_file_id.id().is_some()))
     }
 
-    fn upload_target(&self, ticket: &Ticket, name: &str) -> Result<(String, String), Outcome> {
+    fn upload_target(&self, ticket: &Ticket, name: &str) -> Result<UploadLink, Outcome> {
         let params = request::attach(&ticket.call, name);
         let answer = self.api.call::<Object<UploadTarget>>(Lane::Recordings, method::ATTACH, &params);
         let target = answer.map_err(|fault| match fault.kind() {
@@ -79,14 +103,16 @@ impl Bitrix24 {
             _ if fault.may_have_run() => fault::not_run(self.api.outcome(fault, method::ATTACH)),
             _ => self.api.outcome(fault, method::ATTACH),
         })?;
-        let target = target.result.0.filter(|target| !target.upload_url.text().is_empty());
-        let Some(target) = target else {
-            return Err(fault::retry(LATER, format!("{}: no address for the recording was told", self.name)));
-        };
-        let field = target.field_name.text();
-        let field = if field.is_empty() { "file" } else { field };
-        Ok((target.upload_url.text().to_owned(), field.to_owned()))
+        let untold = || fault::retry(LATER, format!("{}: no address for the recording was told", self.name));
+        target.result.0.and_then(link).ok_or_else(untold)
     }
+}
+
+/// Where the portal wants a recording; none when it does not say.
+pub(super) fn link(target: UploadTarget) -> Option<UploadLink> {
+    let (url, field) = (target.upload_url.text(), target.field_name.text());
+    let field = if field.is_empty() { "file" } else { field };
+    (!url.is_empty()).then(|| UploadLink { url: Secret::new(url), field: field.to_owned() })
 }
 
 fn upload_outcome(portal: &Bitrix24, fault: Fault) -> Outcome {
@@ -97,7 +123,7 @@ fn upload_outcome(portal: &Bitrix24, fault: Fault) -> Outcome {
     }
 }
 
-fn ending(path: &Path) -> Option<(&'static str, &'static str)> {
+pub(super) fn ending(path: &Path) -> Option<(&'static str, &'static str)> {
     let ending = path.extension()?.to_str()?;
     ENDINGS.into_iter().find(|(known, _)| ending.eq_ignore_ascii_case(known))
 }

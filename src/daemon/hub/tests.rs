@@ -9,7 +9,7 @@ use crate::call::live::LiveCall;
 use crate::call::record::{Disposition, Extension, Withheld};
 use crate::clock::Wall;
 use crate::config::WhenFull;
-use crate::crm::{Consignment, Fate, Freshness, Lane, Outcome, Shown};
+use crate::crm::{Consignment, Fate, Freshness, Lane, Outcome, Shown, UploadLink};
 use crate::deliver::job::Job;
 use crate::journal::simulated::{AtCut, SimulatedMedium};
 use crate::journal::{JournalError, Ring, Settings};
@@ -109,7 +109,7 @@ impl Port for PortOfTest {
         unreachable!("the lanes are played")
     }
 
-    fn attach(&self, _: &CallRecord, _: &Ticket, _: &Path, _: bool) -> Outcome {
+    fn attach(&self, _: &CallRecord, _: &Ticket, _: &Path, _: bool, _: Option<&UploadLink>) -> Outcome {
         unreachable!("the lanes are played")
     }
 

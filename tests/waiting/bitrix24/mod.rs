@@ -4,7 +4,7 @@ mod cards;
 mod delivery;
 mod doctor;
 mod faults;
-mod office;
+pub mod office;
 mod recordings;
 mod together;
 mod users;

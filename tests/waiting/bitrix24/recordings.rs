@@ -45,7 +45,7 @@ fn delivered(office: &Office) -> Work {
 }
 
 fn attach(office: &Office, work: &Work, file: &Path, in_doubt: bool) -> Outcome {
-    let outcome = office.bitrix.attach(&work.call, &work.ticket, file, in_doubt);
+    let outcome = office.bitrix.attach(&work.call, &work.ticket, file, in_doubt, None);
     assert!(!format!("{outcome:?}").contains(SECRET), "{outcome:?}");
     outcome
 }
@@ -196,6 +196,7 @@ fn of_two_recordings_the_longer_is_uploaded_and_the_other_never() {
         left: 0b11,
         patient: true,
         in_doubt: false,
+        link: None,
     };
     let deadline = Instant::now() + Duration::from_secs(60);
     let done = loop {
@@ -233,7 +234,7 @@ fn child_attaches_and_tells_its_peak() {
     let ticket = Ticket { call: var("RINGPOST_CALL").as_str().try_into().expect("it fits"), ..Ticket::default() };
     let call = answered("office-1710140185.18", "101", 5_000);
     let file = PathBuf::from(var("RINGPOST_FILE"));
-    assert_eq!(bitrix.attach(&call, &ticket, &file, false), Outcome::Done);
+    assert_eq!(bitrix.attach(&call, &ticket, &file, false, None), Outcome::Done);
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
     println!("peak={}", peak.trim().trim_end_matches("kB").trim());

@@ -28,7 +28,8 @@ fn call(n: usize) -> CallRecord {
 
 fn consign(call: CallRecord, in_doubt: bool) -> Consignment {
     let (record, ticket) = (Arc::new(call), Ticket::default());
-    Consignment { record, ticket, in_doubt, only_look: false, fate: Fate::Waiting }
+    let (with_recording, upload) = (!record.recordings.is_empty(), None);
+    Consignment { record, ticket, in_doubt, with_recording, upload, only_look: false, fate: Fate::Waiting }
 }
 
 fn backlog(numbers: core::ops::Range<usize>, in_doubt: bool) -> Vec<Consignment> {
@@ -130,7 +131,8 @@ fn calls_in_doubt_are_looked_up_with_one_request_and_only_the_missing_go() {
     assert_eq!(office.together(&mut calls), Outcome::Done);
     assert_eq!(fates(&calls[..10]), [Fate::Delivered; 10]);
     assert!(calls[..10].iter().all(|call| !call.ticket.call.is_empty()), "its name is needed for a recording");
-    assert!(calls.iter().all(|call| !call.in_doubt));
+    assert!(calls[..10].iter().all(|call| call.in_doubt), "whether they have their recordings is not known");
+    assert!(calls[10..].iter().all(|call| !call.in_doubt));
     let after = office.requests();
     let asked: Vec<&str> = after[before..].iter().map(|request| request.method.as_str()).collect();
     assert_eq!(asked, [STATISTICS, "batch"]);
@@ -185,8 +187,9 @@ fn a_look_that_cannot_be_seen_to_work_proves_nothing() {
     let fresh = Office::open();
     let mut calls = backlog(0..3, true);
     assert_eq!(fresh.together(&mut calls), Outcome::Done);
-    assert_eq!(fates(&calls), [Fate::Alone; 3]);
+    assert_eq!(fates(&calls), [Fate::Alone, Fate::Waiting, Fate::Waiting], "the first by itself becomes the witness");
     assert!(calls.iter().all(|call| call.in_doubt), "each still has to be looked up");
+    assert!(fresh.portal.calls().is_empty() && fresh.portal.live_calls().is_empty());
     // A portal that drops the key, and one whose owner may not look.
     let deaf = PortalConfig { knows_external_ids: false, ..PortalConfig::default() };
     let blind = PortalConfig { statistics_allowed: false, ..PortalConfig::default() };
@@ -205,6 +208,31 @@ fn a_look_that_cannot_be_seen_to_work_proves_nothing() {
     let mut calls = backlog(0..3, true);
     assert_eq!(office.together(&mut calls), Outcome::Done);
     assert_eq!(fates(&calls), [Fate::Alone; 3]);
+}
+
+#[test]
+fn where_a_recording_is_wanted_is_asked_with_its_call() {
+    let office = Office::open();
+    let dir = std::env::temp_dir().join(format!("ringpost-together-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let file = dir.join("a.wav");
+    std::fs::write(&file, [7_u8; 4000]).expect("a recording");
+    let mut record = old(answered("office-2.0", "102", 5_000));
+    record.recordings = [bounded(file.display().to_string().as_bytes())].into_iter().collect();
+    let mut calls = vec![consign(record, false), consign(call(1), false)];
+    assert_eq!(office.together(&mut calls), Outcome::Done);
+    assert_eq!(fates(&calls), [Fate::Delivered; 2]);
+    assert!(calls[1].upload.is_none(), "no recording follows");
+    let link = calls[0].upload.take().expect("an address");
+    assert!(!format!("{link:?}").contains(super::office::SECRET));
+    let before = office.requests().len();
+    let outcome = office.bitrix.attach(&calls[0].record, &calls[0].ticket, &file, false, Some(&link));
+    assert_eq!(outcome, Outcome::Done);
+    let asked: Vec<String> = office.requests()[before..].iter().map(|request| request.method.clone()).collect();
+    assert_eq!(asked, ["upload"], "one request for a recording");
+    assert_eq!(office.portal.recordings().len(), 1);
+    assert!(office.portal.calls()[0].recording.is_some());
+    let _ = std::fs::remove_dir_all(&dir);
 }
 
 #[test]
