@@ -309,8 +309,9 @@ impl Bitrix24 {
     /// A look-up that failed leaves the call in doubt.
     pub(super) fn blind(&self, fault: Fault, no_right: Duration) -> Outcome {
         if matches!(fault.kind(), Some(Kind::NoRight | Kind::NoMethod | Kind::Scope)) {
-            let why = "a call is in doubt and the webhook's owner may not see the statistics: give him the right \
-                       \"Call statistics: view\" for all calls";
+            let why = "the webhook's owner may not see the statistics, so that after a lost answer or a restart nobody can \
+                       tell whether the portal has a call: it waits, for posted blindly it might come twice; give him the \
+                       right \"Call statistics: view\" for all employees' calls";
             return Outcome::InDoubt { after: no_right, why: format!("{}: {why}", self.name) };
         }
         match self.api.outcome(fault, method::STATISTICS) {
