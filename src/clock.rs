@@ -102,7 +102,9 @@ pub fn now() -> Stamp {
 }
 
 fn millis(time: rustix::time::Timespec) -> i64 {
-    time.tv_sec.saturating_mul(1000).saturating_add(time.tv_nsec / 1_000_000)
+    // A word of either size, by machine; always less than a second.
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
+    time.tv_sec.saturating_mul(1000).saturating_add(i64::from(nanos / 1_000_000))
 }
 
 /// Days since 1970-01-01 to a date of the proleptic Gregorian calendar (Howard Hinnant's `civil_from_days`).

@@ -13,7 +13,7 @@ pub use mask::{hide, masked, secret_part};
 pub use repeated::Repeated;
 
 use crate::limits::{LOG_FLUSH_TIMEOUT, LOG_LINES};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use simple_logger::SimpleLogger;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -22,7 +22,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 pub struct Stderr {
     sink: SimpleLogger,
     queue: Option<SyncSender<Job>>,
-    lost: AtomicU64,
+    /// No wider: MIPS routers have no atomic of 64 bits.
+    lost: AtomicU32,
 }
 
 enum Job {
@@ -48,7 +49,7 @@ pub fn install(level: LevelFilter, way: Way) {
             (Some(sender), Some(receiver))
         }
     };
-    let stderr: &'static Stderr = Box::leak(Box::new(Stderr { sink: sink(), queue, lost: AtomicU64::new(0) }));
+    let stderr: &'static Stderr = Box::leak(Box::new(Stderr { sink: sink(), queue, lost: AtomicU32::new(0) }));
     if log::set_logger(stderr).is_err() {
         return;
     }
@@ -133,7 +134,7 @@ mod tests {
     fn a_slow_stderr_costs_lines_and_not_time() {
         log::set_max_level(LevelFilter::Trace);
         let (sender, receiver) = sync_channel(LOG_LINES);
-        let log = Stderr { sink: sink(), queue: Some(sender), lost: AtomicU64::new(0) };
+        let log = Stderr { sink: sink(), queue: Some(sender), lost: AtomicU32::new(0) };
         for _ in 0..LOG_LINES + 7 {
             record(&log, "ringpost::ami", Level::Info, "token=abc\nx");
         }
@@ -147,7 +148,7 @@ mod tests {
     fn other_crates_are_heard_only_when_they_warn() {
         log::set_max_level(LevelFilter::Trace);
         let (sender, receiver) = sync_channel(LOG_LINES);
-        let log = Stderr { sink: sink(), queue: Some(sender), lost: AtomicU64::new(0) };
+        let log = Stderr { sink: sink(), queue: Some(sender), lost: AtomicU32::new(0) };
         record(&log, "ureq_proto::client", Level::Debug, "POST /rest/1/abcdef/x");
         record(&log, "rustls::client", Level::Warn, "certificate expired");
         record(&log, "ringpost::ami", Level::Trace, "frame");
