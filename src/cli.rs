@@ -23,7 +23,8 @@ Commands:
   check                     read the configuration and say what is wrong with it; no network
   doctor                    try the PBX, the CRM, recordings, clock and flash: one line each, with the remedy
   status [--json] [--watch] what the running ringpost is doing
-  calls [--json]            the calls in the journal
+  calls [--dead] [--json]   the calls in the journal; --dead: those that a CRM refused, with the reason
+  retry ID | retry --all    try refused calls again: the one of this identity, or all
   replay FILE [--json]      what a captured trace would have told the CRM
   record FILE               capture such a trace from the PBX, secrets masked
   version                   print the version
@@ -69,8 +70,15 @@ pub enum Command {
     },
     /// List the journal's calls.
     Calls {
+        /// Only those that a CRM refused for ever.
+        dead: bool,
         /// One JSON object a line.
         json: bool,
+    },
+    /// Try refused calls again.
+    Retry {
+        /// The identity of one; none: all.
+        id: Option<String>,
     },
     /// Click-to-call from the shell.
     Dial {
@@ -138,9 +146,9 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-const COMMANDS: [&str; 10] =
-    ["run", "check", "doctor", "status", "calls", "dial", "replay", "record", "version", "help"];
-const OPTIONS: [&str; 6] = ["--config", "--log", "--json", "--watch", "--help", "--version"];
+const COMMANDS: [&str; 11] =
+    ["run", "check", "doctor", "status", "calls", "retry", "dial", "replay", "record", "version", "help"];
+const OPTIONS: [&str; 8] = ["--config", "--log", "--json", "--watch", "--dead", "--all", "--help", "--version"];
 const LEVELS: &str = "a level: off, error, warn, info, debug or trace";
 
 /// Everything on the line, before the command is known to want it.
@@ -150,6 +158,8 @@ struct Words {
     log: Option<LevelFilter>,
     json: bool,
     watch: bool,
+    dead: bool,
+    all: bool,
     instead: Option<Command>,
     command: Option<&'static str>,
     operands: Vec<OsString>,
@@ -173,6 +183,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
             }
             Arg::Long("json") => words.json = true,
             Arg::Long("watch") => words.watch = true,
+            Arg::Long("dead") => words.dead = true,
+            Arg::Long("all") => words.all = true,
             Arg::Short('h') | Arg::Long("help") => words.instead = Some(Command::Help),
             Arg::Short('V') | Arg::Long("version") => words.instead = Some(Command::Version),
             Arg::Short(letter) => return Err(UsageError::UnknownOption(format!("-{letter}"), None)),
@@ -216,13 +228,18 @@ impl Words {
         let name = self.command.ok_or(UsageError::NoCommand)?;
         let mut operands = core::mem::take(&mut self.operands).into_iter();
         let mut operand = |what| operands.next().ok_or(UsageError::Missing(name, what));
-        let (json, watch) = (self.json, self.watch);
+        let (json, watch, dead, all) = (self.json, self.watch, self.dead, self.all);
         let command = match name {
             "run" => Command::Run,
             "check" => Command::Check,
             "doctor" => Command::Doctor,
             "status" => Command::Status { json, watch },
-            "calls" => Command::Calls { json },
+            "calls" => Command::Calls { dead, json },
+            "retry" if all => Command::Retry { id: None },
+            "retry" => {
+                let id = operand("the identity of a refused call, or --all")?;
+                Command::Retry { id: Some(id.to_string_lossy().into_owned()) }
+            }
             "dial" => Command::Dial {
                 extension: operand("an extension and a number")?.to_string_lossy().into_owned(),
                 number: operand("a number after the extension")?.to_string_lossy().into_owned(),
@@ -235,13 +252,16 @@ impl Words {
         if let Some(word) = operands.next() {
             return Err(UsageError::Excess(name, word.to_string_lossy().into_owned()));
         }
-        if json && !matches!(name, "status" | "calls" | "replay") {
-            return Err(UsageError::Misplaced(name, "--json"));
+        let belongs: [(bool, &'static str, &[&str]); 4] = [
+            (json, "--json", &["status", "calls", "replay"]),
+            (watch, "--watch", &["status"]),
+            (dead, "--dead", &["calls"]),
+            (all, "--all", &["retry"]),
+        ];
+        match belongs.into_iter().find(|(given, _, commands)| *given && !commands.contains(&name)) {
+            Some((_, option, _)) => Err(UsageError::Misplaced(name, option)),
+            None => Ok(command),
         }
-        if watch && name != "status" {
-            return Err(UsageError::Misplaced(name, "--watch"));
-        }
-        Ok(command)
     }
 }
 
@@ -270,7 +290,10 @@ mod tests {
         assert_eq!(command("check"), Command::Check);
         assert_eq!(command("doctor"), Command::Doctor);
         assert_eq!(command("status --json --watch"), Command::Status { json: true, watch: true });
-        assert_eq!(command("calls"), Command::Calls { json: false });
+        assert_eq!(command("calls"), Command::Calls { dead: false, json: false });
+        assert_eq!(command("calls --dead --json"), Command::Calls { dead: true, json: true });
+        assert_eq!(command("retry --all"), Command::Retry { id: None });
+        assert_eq!(command("retry office-1.1"), Command::Retry { id: Some("office-1.1".into()) });
         let dial = Command::Dial { extension: "101".into(), number: "+79990001122".into() };
         assert_eq!(command("dial 101 +79990001122"), dial);
         let replay = Command::Replay { transcript: "a.txt".into(), json: true };
@@ -316,6 +339,10 @@ mod tests {
             ("check it", "`check` does not take `it`"),
             ("run --json", "`run` does not take --json"),
             ("calls --watch", "`calls` does not take --watch"),
+            ("run --dead", "`run` does not take --dead"),
+            ("calls --all", "`calls` does not take --all"),
+            ("retry", "`retry` needs the identity of a refused call, or --all: `ringpost help` shows how"),
+            ("retry --all office-1.1", "`retry` does not take `office-1.1`"),
             ("run --log loud", "--log needs a level: off, error, warn, info, debug or trace"),
             ("run -c", "-c needs a file"),
         ] {

@@ -27,6 +27,7 @@ pub mod config;
 pub mod crm;
 pub mod daemon;
 pub mod deliver;
+pub mod inbox;
 pub mod journal;
 pub mod limits;
 pub mod log;

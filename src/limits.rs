@@ -385,6 +385,14 @@ pub const LANE_STACK_BYTES: usize = 256 * 1024;
 pub const STATUS_CLIENT_TIMEOUT: Duration = Duration::from_millis(500);
 /// Largest report that `ringpost status` reads, in bytes. A larger one is no report.
 pub const STATUS_BYTES: u64 = 64 * 1024;
+/// What may be asked of the daemon in one line, in bytes, line end included: a word and the identity of a call. Whoever says
+/// more is hung up on.
+pub const INBOX_LINE_BYTES: usize = 128;
+/// Time a client of the inbox has to say its line, and again to take its answer. Then it is hung up on.
+pub const INBOX_CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time the daemon has to answer a client of the inbox: flash may stall for seconds. Then the client is hung up on; what it
+/// asked for happens all the same.
+pub const INBOX_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 // ---- the journal ----------------------------------------------------------------------------------------------------------------
 

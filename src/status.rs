@@ -6,8 +6,9 @@
 //! hub fills the [`Report`] when somebody asks.
 
 use crate::deliver::job::Counters;
-use crate::journal::MarkKind;
+use crate::journal::{CrmTag, Mark, MarkKind, Seq};
 use crate::limits::{STATUS_BYTES, STATUS_CLIENT_TIMEOUT};
+use crate::text::bounded;
 use core::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read as _};
@@ -100,6 +101,30 @@ pub struct Unwritten {
     pub crm: u32,
     /// What it did.
     pub mark: MarkKind,
+    /// Why it refused the call or its recordings; empty otherwise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+impl Unwritten {
+    /// The mark that `seq` and `crm` will get.
+    pub fn of(seq: Seq, crm: CrmTag, mark: &Mark) -> Self {
+        let reason = match mark {
+            Mark::Refused { reason } | Mark::RecordingsGivenUp { reason } => reason.as_str().to_owned(),
+            Mark::Delivered { .. } | Mark::Attached { .. } | Mark::Retry => String::new(),
+        };
+        Self { seq: seq.0, crm: crm.bits(), mark: mark.into(), reason }
+    }
+
+    /// The mark itself, without the CRM's name of the call.
+    pub fn mark(&self) -> Mark {
+        let reason = bounded(self.reason.as_bytes());
+        match self.mark {
+            MarkKind::Refused => Mark::Refused { reason },
+            MarkKind::RecordingsGivenUp => Mark::RecordingsGivenUp { reason },
+            other => other.into(),
+        }
+    }
 }
 
 /// One CRM.
@@ -275,6 +300,12 @@ impl fmt::Display for Crm {
             }
         }
         writeln!(f, "         {delivered} delivered, {recordings} recordings, {refused} refused, {retries} repeated")?;
+        if refused > 0 {
+            writeln!(
+                f,
+                "         `ringpost calls --dead` lists refused calls with the reason, `ringpost retry` tries them again"
+            )?;
+        }
         let fault = Some(&self.fault).filter(|fault| !fault.is_empty());
         fault.into_iter().chain(&self.notices).try_for_each(|line| writeln!(f, "         {line}"))
     }

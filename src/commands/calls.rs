@@ -1,32 +1,31 @@
-//! `ringpost calls`: the calls of the journal, oldest first, also while the daemon runs.
+//! `ringpost calls`: the calls of the journal, oldest first, also while the daemon runs; with `--dead` those that a CRM
+//! refused for ever, each with its identity for `ringpost retry` and the CRM's reason.
 //!
 //! Reads the journal's file and writes nothing; of the ring at most one window of entries is in memory. What the CRMs
 //! confirmed in the last half minute is not in the file yet: a daemon that runs is asked for it, so that no call is
 //! shown as waiting that was delivered. Without a daemon, or without the right to ask it, the file alone is shown.
 
+use super::listing::{deliveries, json_line, oldest_first, refused};
 use super::{Exit, complain, configured, print};
 use crate::boot::BootId;
-use crate::call::json::{self, Delivery};
+use crate::call::json::Delivery;
 use crate::call::record::{CallRecord, Direction, Disposition, Withheld};
 use crate::clock::{self, Stamp, Wall};
-use crate::config::{self, Config};
-use crate::crm::bitrix24;
+use crate::config::Config;
 use crate::daemon::{name_of, tag_of};
 use crate::journal::storage::{FileStorage, Storage};
 use crate::journal::thread::FILE_NAME;
 use crate::journal::{Crm, CrmTag, HistoryItem, Ring, Seq, Settings};
-use crate::limits::JOURNAL_WINDOW;
-use crate::log::masked;
 use crate::status::{self, Unwritten};
 use std::path::Path;
 
-/// Prints the journal's calls.
-pub(super) fn calls(file: &Path, as_json: bool) -> Exit {
+/// Prints the journal's calls, or those that were refused.
+pub(super) fn calls(file: &Path, dead: bool, as_json: bool) -> Exit {
     let config = match configured(file) {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    match list(&config, as_json) {
+    match list(&config, dead, as_json) {
         Ok(exit) => exit,
         Err(error) => {
             complain(&error);
@@ -35,61 +34,59 @@ pub(super) fn calls(file: &Path, as_json: bool) -> Exit {
     }
 }
 
-fn list(config: &Config, as_json: bool) -> Result<Exit, String> {
+fn list(config: &Config, dead: bool, as_json: bool) -> Result<Exit, String> {
     let unwritten = status::ask(&status::socket_path(&config.run.state_dir));
     let unwritten = unwritten.map(|report| report.journal.unwritten).unwrap_or_default();
     let path = config.journal.path.join(FILE_NAME);
     let storage = FileStorage::open_read_only(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let settings = Settings {
-        boot: BootId::current(),
-        crms: config.crm.iter().map(tag_of).collect(),
-        when_full: config.journal.when_full,
-    };
+    let settings = settings(config);
     let crms = settings.crms.clone();
     let (mut ring, _) = Ring::open(storage, settings);
     catch_up(&mut ring, &crms, &unwritten);
-    // The ring gives its newest first; people read the oldest first.
-    let mut starts = vec![Seq(u64::MAX)];
-    while let Some(oldest) = window(&ring, &starts).last().map(|item| item.seq) {
-        starts.push(oldest);
+    let names: Vec<String> = (0..config.crm.len()).map(|place| name_of(&config.crm, place)).collect();
+    let now = clock::now();
+    let show = |item: &HistoryItem| match (as_json, dead) {
+        (true, _) => print(&json_line(item, &names, now)),
+        (false, false) => print(&format!("{}\n", line(item, &names, now))),
+        (false, true) => print(&format!("{}\n", dead_line(item, &names, now))),
+    };
+    Ok(if dead { refused(&ring, show) } else { oldest_first(&ring, show) })
+}
+
+/// As the daemon opens the journal.
+pub(super) fn settings(config: &Config) -> Settings {
+    Settings {
+        boot: BootId::current(),
+        crms: config.crm.iter().map(tag_of).collect(),
+        when_full: config.journal.when_full,
     }
-    starts.pop();
-    while !starts.is_empty() {
-        let items = window(&ring, &starts);
-        starts.pop();
-        for item in items.iter().rev() {
-            let exit = print(&line(item, &config.crm, as_json));
-            if exit != Exit::Well {
-                return Ok(exit);
-            }
-        }
-    }
-    Ok(Exit::Well)
 }
 
 /// Brings the states up to what the daemon knows. A mark that has been written meanwhile does no harm.
 fn catch_up<S: Storage>(ring: &mut Ring<S>, crms: &[CrmTag], unwritten: &[Unwritten]) {
-    for Unwritten { seq, crm, mark } in unwritten {
-        let place = crms.iter().position(|tag| tag.bits() == *crm).and_then(|place| u8::try_from(place).ok());
+    for one in unwritten {
+        let place = crms.iter().position(|tag| tag.bits() == one.crm).and_then(|place| u8::try_from(place).ok());
         if let Some(place) = place {
-            ring.mark(Seq(*seq), Crm(place), (*mark).into(), clock::now());
+            ring.mark(Seq(one.seq), Crm(place), one.mark(), clock::now());
         }
     }
 }
 
-fn window(ring: &Ring<FileStorage>, starts: &[Seq]) -> Vec<HistoryItem> {
-    starts.last().map(|before| ring.history(*before, JOURNAL_WINDOW)).unwrap_or_default()
+fn line(item: &HistoryItem, names: &[String], now: Stamp) -> String {
+    format!("{}  {}", told(&item.call, now), outcome(item.call.withheld, &deliveries(item, names)))
 }
 
-fn line(item: &HistoryItem, crms: &[config::Crm], as_json: bool) -> String {
-    let now = clock::now();
-    let call = &item.call;
-    let deliveries = deliveries(item, crms);
-    if as_json {
-        let status = crms.first().filter(|_| bitrix24::wants(call)).map(|_| bitrix24::status_code(call));
-        return json::line(call, status, Some(&deliveries), now) + "\n";
-    }
-    format!("{}  {}\n", told(call, now), outcome(call.withheld, &deliveries))
+/// A refused call: first its identity, at the end which CRM refused it and why.
+fn dead_line(item: &HistoryItem, names: &[String], now: Stamp) -> String {
+    let deliveries = deliveries(item, names);
+    let refusals = deliveries.iter().filter(|delivery| delivery.state == "refused");
+    let refusals: Vec<String> = refusals
+        .map(|Delivery { crm, reason, .. }| match reason {
+            Some(reason) => format!("{crm} refused: {reason}"),
+            None => format!("{crm} refused"),
+        })
+        .collect();
+    format!("{}  {}  {}", item.call.id, told(&item.call, now), refusals.join("; "))
 }
 
 /// A call for people, in one line.
@@ -111,21 +108,6 @@ pub(super) fn told(call: &CallRecord, now: Stamp) -> String {
     };
     let exact = if call.gaps.is_exact() { "" } else { " (not all of it was seen)" };
     format!("{date}  {arrow} {client}  line {}  {how}{exact}", call.line)
-}
-
-fn deliveries(item: &HistoryItem, crms: &[config::Crm]) -> Vec<Delivery> {
-    let recordings = u8::try_from(item.call.recordings.len()).unwrap_or(u8::MAX);
-    let told = item.deliveries.iter().map(|(crm, state, _, reason)| Delivery {
-        crm: name_of(crms, usize::from(crm.0)),
-        state: match state {
-            state if state.is_refused() => "refused",
-            state if !state.is_delivered() => "waiting",
-            state if state.is_open(recordings) => "recording-waits",
-            _ => "delivered",
-        },
-        reason: (!reason.is_empty()).then(|| masked(reason)),
-    });
-    told.collect()
 }
 
 /// What became of a call, for people: the worst first, with its reason.
@@ -205,12 +187,7 @@ mod tests {
         for (seq, place) in [(seqs[0], 0), (seqs[0], 1), (seqs[1], 0)] {
             daemon.mark(seq, Crm(place), Mark::Delivered { ticket: None }, clock::now());
         }
-        let unwritten: Vec<Unwritten> = daemon
-            .stats()
-            .unwritten
-            .into_iter()
-            .map(|(seq, crm, mark)| Unwritten { seq: seq.0, crm: crms[usize::from(crm.0)].bits(), mark })
-            .collect();
+        let unwritten = unwritten(&daemon, &crms);
         let reader = || ring(daemon.storage().clone(), &[crms[1], crms[0]]); // the configuration was put in another order
         let shown = |ring: &Ring<SimulatedMedium>| -> Vec<String> {
             ring.history(Seq(u64::MAX), 8).iter().rev().map(|item| outcome(None, &deliveries(item, &[]))).collect()
@@ -221,6 +198,42 @@ mod tests {
         assert_eq!(shown(&ring), ["delivered", "waiting"]);
         daemon.flush(clock::now()).unwrap();
         assert!(daemon.stats().unwritten.is_empty());
+    }
+
+    fn unwritten(daemon: &Ring<SimulatedMedium>, crms: &[CrmTag]) -> Vec<Unwritten> {
+        let marks = daemon.stats().unwritten;
+        marks.iter().map(|(seq, crm, mark)| Unwritten::of(*seq, crms[usize::from(crm.0)], mark)).collect()
+    }
+
+    #[test]
+    fn a_call_refused_a_moment_ago_is_listed_with_its_reason_until_it_is_to_be_tried_again() {
+        let crms = [CrmTag::of("bitrix24:one.example")];
+        let mut daemon = ring(SimulatedMedium::new(64 * 1024), &crms);
+        let addressee = Addressee { crm: Crm(0), ticket: Ticket::default(), recordings: false };
+        let call = std::sync::Arc::new(missed("office-1.1"));
+        let entry = Entry { call, addressees: [addressee].into_iter().collect() };
+        let seq = daemon.append(&entry, clock::now()).unwrap().seq;
+        daemon.sync().unwrap();
+        let listed = |daemon: &Ring<SimulatedMedium>| -> Vec<String> {
+            let mut reader = ring(daemon.storage().clone(), &crms);
+            let over_the_socket = serde_json::to_string(&unwritten(daemon, &crms)).unwrap();
+            catch_up(&mut reader, &crms, &serde_json::from_str::<Vec<Unwritten>>(&over_the_socket).unwrap());
+            let mut lines = Vec::new();
+            refused(&reader, |item| {
+                lines.push(dead_line(item, &["bitrix24".into()], clock::now()));
+                Exit::Well
+            });
+            lines
+        };
+        assert_eq!(listed(&daemon), [""; 0]);
+        daemon.mark(seq, Crm(0), Mark::Refused { reason: bounded(b"no such type") }, clock::now());
+        let lines = listed(&daemon);
+        assert!(lines.len() == 1 && lines[0].starts_with("office-1.1  "), "{lines:?}");
+        assert!(lines[0].ends_with("  missed  bitrix24 refused: no such type"), "{lines:?}");
+        daemon.flush(clock::now()).unwrap();
+        assert_eq!(listed(&daemon), lines);
+        assert_eq!(crate::journal::retry(&mut daemon, None, clock::now()), 1);
+        assert_eq!(listed(&daemon), [""; 0]);
     }
 
     #[test]

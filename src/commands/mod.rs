@@ -7,9 +7,11 @@ mod calls;
 mod check;
 mod doctor;
 mod learned;
+mod listing;
 mod places;
 mod record;
 mod replay;
+mod retry;
 mod run;
 mod session;
 mod status;
@@ -48,7 +50,8 @@ pub fn perform(invocation: &Invocation) -> Exit {
         Command::Check => check::check(&invocation.config),
         Command::Doctor => doctor::doctor(&invocation.config),
         Command::Status { json, watch } => status::status(&invocation.config, *json, *watch),
-        Command::Calls { json } => calls::calls(&invocation.config, *json),
+        Command::Calls { dead, json } => calls::calls(&invocation.config, *dead, *json),
+        Command::Retry { id } => retry::retry(&invocation.config, id.as_deref()),
         Command::Replay { transcript, json } => replay::replay(invocation, transcript, *json),
         Command::Record { file } => record::record(&invocation.config, file),
         Command::Version => print(&format!("ringpost {}\n", env!("CARGO_PKG_VERSION"))),

@@ -15,15 +15,17 @@ use crate::clock::{Monotonic, Stamp};
 use crate::crm::{Port, Ticket};
 use crate::deliver::job::Report;
 use crate::deliver::schedule::{Policy, Schedule};
+use crate::inbox::{Answer, Asked, Wish};
 use crate::journal::record::repeated_id;
 use crate::journal::storage::Medium;
 use crate::journal::thread::{Fault, Reply, Request};
-use crate::journal::{Addressee, Crm, CrmTag, Entry, MarkKind, Recovery, Seq, Stats};
+use crate::journal::{Addressee, Crm, CrmTag, Entry, JournalError, Mark, Recovery, Seq, Stats};
 use crate::limits::{APPENDS_IN_FLIGHT, MIRROR_GATHER, MIRROR_INTERVAL};
 use crate::log::Repeated;
 use crate::status;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// One configured CRM.
 pub struct Seat {
@@ -36,6 +38,11 @@ pub struct Seat {
     schedule: Schedule,
     fault: Repeated,
     alarm: Repeated,
+    /// Questions to the journal that are not answered yet.
+    questions: u32,
+    /// Calls of the journal that were settled wait again: it has to be read from its oldest, once it has answered what was
+    /// asked before. An earlier answer would bring back what is settled meanwhile.
+    read_anew: bool,
 }
 
 impl Seat {
@@ -48,6 +55,8 @@ impl Seat {
             schedule: Schedule::new(policy, seed),
             fault: Repeated::default(),
             alarm: Repeated::default(),
+            questions: 0,
+            read_anew: false,
         }
     }
 
@@ -93,6 +102,8 @@ pub struct Hub {
     unjournalled: u64,
     journal_fault: Option<String>,
     resync_wanted: bool,
+    /// Who waits for the journal to let refused calls wait again.
+    asker: Option<(u64, oneshot::Sender<Answer>)>,
     /// When the PBX was last heard, while the link is down; by this process or by the one before it.
     last_heard: Option<Stamp>,
 }
@@ -151,6 +162,7 @@ impl Hub {
             unjournalled: 0,
             journal_fault: None,
             resync_wanted: false,
+            asker: None,
             last_heard,
         };
         let records: Vec<CallId> = finished.iter().map(|image| image.record.id.clone()).collect();
@@ -243,6 +255,7 @@ impl Hub {
             }
             Reply::Pending { crm, part, calls, .. } => {
                 if let Some(seat) = self.seats.get_mut(usize::from(crm.0)) {
+                    seat.questions = seat.questions.saturating_sub(1);
                     seat.schedule.loaded(part, calls, now);
                 }
             }
@@ -250,6 +263,7 @@ impl Hub {
                 self.stats = *stats;
                 return true;
             }
+            Reply::Retried { token, calls, fault } => self.retried(token, calls, fault),
             Reply::Fault(Some(Fault(why))) => {
                 log::error!("{why}; calls are delivered as long as ringpost runs, but do not outlive it");
                 self.journal_fault = Some(why.to_string());
@@ -291,6 +305,29 @@ impl Hub {
     pub fn kick(&mut self, now: Monotonic) {
         for seat in &mut self.seats {
             seat.schedule.kick(now);
+        }
+    }
+
+    /// Somebody wants refused calls tried again. Without an answer the asker is told nothing: later again.
+    pub fn asked(&mut self, asked: Asked) {
+        let Wish::Retry(id) = asked.wish;
+        let token = self.next_token;
+        self.next_token = self.next_token.wrapping_add(1);
+        if self.journal.request(Request::Retry { token, id }).is_ok() {
+            self.asker = Some((token, asked.answer));
+        }
+    }
+
+    fn retried(&mut self, token: u64, calls: u32, fault: Option<JournalError>) {
+        if calls > 0 {
+            log::info!("{calls} refused calls are tried again");
+            for seat in &mut self.seats {
+                seat.read_anew = true;
+            }
+        }
+        if let Some((_, answer)) = self.asker.take_if(|(asked, _)| *asked == token) {
+            let fault = fault.map(|fault| fault.to_string()).unwrap_or_default();
+            let _ = answer.send(Answer { calls, fault }); // whoever asked may be gone
         }
     }
 
@@ -340,9 +377,9 @@ impl Hub {
         }
     }
 
-    fn unwritten(&self, (seq, crm, mark): &(Seq, Crm, MarkKind)) -> Option<status::Unwritten> {
+    fn unwritten(&self, (seq, crm, mark): &(Seq, Crm, Mark)) -> Option<status::Unwritten> {
         let tag = self.seats.get(usize::from(crm.0))?.tag;
-        Some(status::Unwritten { seq: seq.0, crm: tag.bits(), mark: *mark })
+        Some(status::Unwritten::of(*seq, tag, mark))
     }
 
     /// The CRMs, for the report.
@@ -601,13 +638,17 @@ fn pump_seat(seat: &mut Seat, crm: Crm, journal: &dyn JournalDesk, now: Stamp) {
             break;
         }
     }
+    if seat.questions == 0 && core::mem::take(&mut seat.read_anew) {
+        seat.schedule.journal_opened();
+    }
     // A question must not overtake a mark: the answer would bring back what is settled.
-    while let Some(question) = told.then(|| seat.schedule.question(now.mono)).flatten() {
+    while let Some(question) = (told && !seat.read_anew).then(|| seat.schedule.question(now.mono)).flatten() {
         let (part, after, max) = (question.part, question.after, question.max);
         if journal.request(Request::Pending { crm, part, after, max }).is_err() {
             seat.schedule.unasked(part);
             break;
         }
+        seat.questions = seat.questions.saturating_add(1);
     }
     while let Some(job) = seat.schedule.poll_job(now) {
         let lane = job.lane();

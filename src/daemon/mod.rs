@@ -17,6 +17,7 @@ pub use start::{StartError, name_of, ports, start, tag_of};
 
 use crate::clock;
 use crate::deliver::job::Report;
+use crate::inbox::Asked;
 use crate::journal::thread::Reply;
 use crate::limits::{CLOSE_TIMEOUT, STATUS_CLIENTS, STATUS_JOURNAL_TIMEOUT};
 use crate::mirror::Progress;
@@ -42,6 +43,7 @@ pub struct Daemon {
     replies: mpsc::Receiver<Reply>,
     mirrored: Option<watch::Receiver<Progress>>,
     listener: Option<UnixListener>,
+    asked: mpsc::Receiver<Asked>,
     clients: Vec<(UnixStream, Instant)>,
     started: Instant,
 }
@@ -86,6 +88,7 @@ impl Daemon {
                 }
                 () = changed(&mut self.mirrored) => {}
                 client = accept(self.listener.as_ref()) => self.take_client(client),
+                Some(asked) = self.asked.recv() => self.hub.asked(asked),
                 () = sleep_until(wake) => self.answer_late_clients().await,
                 _ = signals.kick.recv() => self.hub.kick(clock::now().mono),
                 _ = signals.terminate.recv() => break,

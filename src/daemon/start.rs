@@ -14,6 +14,7 @@ use crate::config::{Config, Crm, CrmKind};
 use crate::crm::{Port, bitrix24};
 use crate::deliver::lanes::{Lanes, REPORTS};
 use crate::deliver::schedule::Policy;
+use crate::inbox::{self, Asked, Inbox};
 use crate::journal::thread::{Journal, Setup};
 use crate::journal::{CrmTag, JournalError, Settings};
 use crate::limits::JOURNAL_REPLIES;
@@ -97,9 +98,20 @@ pub fn start(config: &Config) -> Result<Daemon, StartError> {
         replies,
         mirrored: Some(mirrored),
         listener,
+        asked: hear_wishes(state_dir),
         clients: Vec::new(),
         started: Instant::now(),
     })
+}
+
+/// What people on this host ask for; nothing ever comes where the socket cannot be made.
+fn hear_wishes(state_dir: &Path) -> mpsc::Receiver<Asked> {
+    let (sender, asked) = mpsc::channel(1);
+    match Inbox::bind(&inbox::socket_path(state_dir)) {
+        Ok(inbox) => drop(tokio::spawn(inbox.serve(sender))),
+        Err(error) => log::warn!("no inbox in {} (`ringpost retry` will not work): {error}", state_dir.display()),
+    }
+    asked
 }
 
 /// The identity under which the journal knows a CRM.

@@ -7,7 +7,8 @@
 //!                                 ├ record  the bytes of an entry (read for ever)
 //!                                 ├ marks   delivery marks, table of CRMs, clock of a boot
 //!                                 ├ index   where each entry lies and how far each CRM has it
-//!                                 └ recover one pass over the file at start
+//!                                 ├ recover one pass over the file at start
+//!                                 └ retry   refused calls wait again
 //! ```
 //!
 //! One append and one `fdatasync` per call; delivery marks ride with the next append or a lazy timer without a sync of
@@ -20,6 +21,7 @@ pub mod index;
 pub mod marks;
 pub mod record;
 mod recover;
+mod retry;
 pub mod ring;
 pub mod simulated;
 pub mod storage;
@@ -29,6 +31,7 @@ pub mod wire;
 pub use marks::{Mark, MarkKind};
 pub use record::{Reason, Seq, State};
 pub use recover::Recovery;
+pub use retry::retry;
 pub use ring::{Addressee, Appended, Crm, CrmTag, Dating, Entry, HistoryItem, Part, Pending, Ring, Settings, Stats};
 
 pub use thread::{Fault, Journal, Reply, Request, Setup};

@@ -11,6 +11,7 @@ use super::JournalError;
 use super::marks::Mark;
 use super::record::{Seq, repeated_id};
 use super::recover::Recovery;
+use super::retry::retry;
 use super::ring::{Appended, Crm, Entry, HistoryItem, Part, Pending, Ring, Settings, Stats};
 use super::storage::{FileStorage, Medium, SlowSync};
 use crate::clock;
@@ -77,6 +78,13 @@ pub enum Request {
         /// At most so many; at most [`JOURNAL_WINDOW`](crate::limits::JOURNAL_WINDOW).
         max: usize,
     },
+    /// Let refused calls wait again. Answered by `Retried`, with the same token.
+    Retry {
+        /// The asker's own name for it.
+        token: u64,
+        /// The one of this identity, as the CRMs know it; none: all.
+        id: Option<String>,
+    },
     /// How it is. Answered by `Stats`.
     Stats,
     /// Write and sync what waits, and end. Answered by `Closed`.
@@ -133,6 +141,15 @@ pub enum Reply {
     },
     /// Calls, newest first.
     History(Vec<HistoryItem>),
+    /// Refused calls wait again.
+    Retried {
+        /// The asker's name for it.
+        token: u64,
+        /// How many.
+        calls: u32,
+        /// Why the file does not tell it yet; none: it does.
+        fault: Option<JournalError>,
+    },
     /// How it is.
     Stats(Box<Stats>),
     /// The medium began to fail, failed in another way, or is well again (none). Told once per change.
@@ -242,6 +259,10 @@ impl Worker {
             match request {
                 Request::Append { token, entry } => self.append(token, entry, &mut unsynced)?,
                 Request::Mark { seq, crm, mark } => self.mark(seq, crm, mark),
+                Request::Retry { token, id } => {
+                    self.settle(&mut unsynced)?;
+                    self.retry(token, id.as_deref())?;
+                }
                 Request::Close => {
                     self.settle(&mut unsynced)?;
                     self.close();
@@ -296,6 +317,20 @@ impl Worker {
         }
     }
 
+    /// What the operator was told must outlive the power, so it does not wait for the next append.
+    fn retry(&mut self, token: u64, id: Option<&str>) -> Result<(), Gone> {
+        let Some(ring) = &mut self.ring else {
+            return self.say(Reply::Retried { token, calls: 0, fault: Some(JournalError::Closed) });
+        };
+        let now = clock::now();
+        let calls = retry(ring, id, now);
+        let kept = if calls == 0 { Ok(()) } else { ring.flush(now).and_then(|()| ring.sync()) };
+        if calls > 0 {
+            self.tell_fault(kept.err().map(Fault))?;
+        }
+        self.say(Reply::Retried { token, calls, fault: kept.err() })
+    }
+
     /// A journal that is not open holds nothing: its answers are empty.
     fn answer(&mut self, question: &Request) -> Result<(), Gone> {
         let reply = match *question {
@@ -307,7 +342,8 @@ impl Worker {
                 Reply::History(self.ring.as_ref().map_or_else(Vec::new, |ring| ring.history(before, max)))
             }
             Request::Stats => Reply::Stats(Box::new(self.ring.as_ref().map(Ring::stats).unwrap_or_default())),
-            Request::Append { .. } | Request::Mark { .. } | Request::Close => return Ok(()), // not questions
+            // Not questions.
+            Request::Append { .. } | Request::Mark { .. } | Request::Retry { .. } | Request::Close => return Ok(()),
         };
         self.say(reply)
     }

@@ -2,6 +2,7 @@
 
 use pbx::{Pbx, SECRET, USERNAME};
 use portal::Portal;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -74,6 +75,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        // One whose place was given back has none.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -150,6 +152,13 @@ impl Agent {
             thread::sleep(Duration::from_millis(50));
         }
         panic!("still running after {deadline:?}:\n{}", self.log());
+    }
+
+    /// Ends it as the service does, and gives its place back.
+    pub fn stop(mut self) -> Place {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it runs");
+        assert_eq!(self.wait_end(Duration::from_secs(20)), Some(0), "{}", self.log());
+        core::mem::replace(&mut self.place, Place(PathBuf::new()))
     }
 
     /// Asserts that it runs, and that its memory of its own was never beyond `kib`: what it holds now, and the peak less

@@ -8,3 +8,4 @@ mod bad_input;
 mod bitrix24;
 mod demo;
 mod drain;
+mod journal;

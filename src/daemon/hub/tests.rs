@@ -12,7 +12,7 @@ use crate::config::WhenFull;
 use crate::crm::{Consignment, Fate, Freshness, Lane, Outcome, Shown, UploadLink};
 use crate::deliver::job::Job;
 use crate::journal::simulated::{AtCut, SimulatedMedium};
-use crate::journal::{JournalError, Ring, Settings};
+use crate::journal::{Ring, Settings, retry};
 use crate::limits::{AFTER_CRASH, CALLS_IN_HAND, CARD_WORTH, FRESH_CALL};
 use crate::mirror::Progress;
 use crate::number::rules::Rules;
@@ -148,6 +148,8 @@ struct Office {
     portal_is_down: bool,
     /// The portal does not answer: jobs stay in flight.
     portal_is_slow: bool,
+    /// It refuses the calls of these identities for ever.
+    refused: Vec<&'static str>,
     boot: u64,
     now: Stamp,
     done: Vec<Done>,
@@ -194,6 +196,7 @@ impl Office {
             journal_sleeps: false,
             portal_is_down: false,
             portal_is_slow: false,
+            refused: Vec::new(),
             boot: 1,
             now: begun(),
             done: Vec::new(),
@@ -312,6 +315,9 @@ impl Office {
                 let calls = ring.as_mut().map(|ring| ring.pending(crm, part, after, max)).unwrap_or_default();
                 Reply::Pending { crm, part, after, calls }
             }
+            (Request::Retry { token, id }, Some(ring)) => {
+                Reply::Retried { token, calls: retry(ring, id.as_deref(), now), fault: None }
+            }
             _ => return None,
         })
     }
@@ -357,6 +363,9 @@ impl Office {
                 ticket.call = crate::text::bounded(format!("call-{}", call.id).as_bytes());
                 shown.0 = call.ringing.iter().map(|_| 11).take(1).collect();
                 report(Outcome::Done, ticket, shown)
+            }
+            Job::Deliver { record, ticket, shown, .. } if self.refused.iter().any(|id| record.id == *id) => {
+                report(Outcome::Refused { why: "no such type".into() }, ticket, shown)
             }
             Job::Deliver { record, ticket, in_doubt, .. } => {
                 let looks = in_doubt || ticket.in_doubt;
@@ -940,4 +949,90 @@ fn the_card_of_a_call_that_is_withheld_later_is_closed() {
     office.hang_up("1.1");
     office.secs(600);
     assert_eq!((office.posted().len(), newest(&office).1), (0, Some(Withheld::Client)));
+}
+
+/// Asks for refused calls to be tried again; how many the asker is told, once the journal has answered.
+fn ask_for(office: &mut Office, id: Option<&str>) -> oneshot::Receiver<Answer> {
+    let (answer, answered) = oneshot::channel();
+    office.hub.asked(Asked { wish: Wish::Retry(id.map(str::to_owned)), answer });
+    answered
+}
+
+fn ids(calls: &[CallRecord]) -> Vec<&str> {
+    calls.iter().map(|call| call.id.as_str()).collect()
+}
+
+#[test]
+fn a_refused_call_blocks_no_other_and_is_delivered_once_when_it_is_tried_again() {
+    let mut office = Office::new();
+    office.refused = vec!["office-1.1", "office-2.1"];
+    for linked in ["1.1", "2.1", "3.1"] {
+        office.call(linked, 30);
+        office.secs(60);
+    }
+    assert_eq!(ids(&office.posted()), ["office-3.1"]);
+    assert_eq!(office.ring.as_ref().unwrap().refused(Seq(0), 8).len(), 2);
+    office.refused.clear();
+    let mut answer = ask_for(&mut office, Some("office-2.1"));
+    office.secs(60);
+    assert_eq!(answer.try_recv().unwrap(), Answer { calls: 1, fault: String::new() });
+    assert_eq!(ids(&office.posted()), ["office-3.1", "office-2.1"]);
+    let mut answer = ask_for(&mut office, None);
+    office.secs(60);
+    assert_eq!(answer.try_recv().unwrap().calls, 1, "the other was delivered");
+    let mut answer = ask_for(&mut office, None);
+    office.secs(60);
+    assert_eq!(answer.try_recv().unwrap().calls, 0);
+    assert_eq!(ids(&office.posted()), ["office-3.1", "office-2.1", "office-1.1"]);
+    assert_eq!(office.ring.as_ref().unwrap().refused(Seq(0), 8), []);
+    office.cut_power();
+    office.secs(600);
+    assert_eq!(office.posted().len(), 3);
+}
+
+#[test]
+fn a_call_that_is_refused_again_is_in_the_list_again() {
+    let mut office = Office::new();
+    office.refused = vec!["office-1.1"];
+    office.call("1.1", 30);
+    office.secs(60);
+    for _ in 0..3 {
+        let mut answer = ask_for(&mut office, None);
+        office.secs(60);
+        assert_eq!(answer.try_recv().unwrap().calls, 1);
+    }
+    assert_eq!((office.posted().len(), office.ring.as_ref().unwrap().refused(Seq(0), 8).len()), (0, 1));
+}
+
+/// The journal's answer to an earlier question is on its way while the calls to be tried again are read from the oldest on:
+/// what was delivered meanwhile must not come back with it.
+#[test]
+fn a_retry_at_any_moment_of_a_drain_delivers_no_call_twice() {
+    for moment in 0..24 {
+        let mut office = Office::new();
+        office.refused = vec!["office-1.1"];
+        office.call("1.1", 30);
+        office.secs(60);
+        office.refused.clear();
+        office.portal_is_down = true;
+        for call in 0..40 {
+            office.call(&format!("{}.1", 10 + call), 1);
+        }
+        office.portal_is_down = false;
+        office.hub.kick(office.now.mono);
+        for _ in 0..moment {
+            office.hub.pump(office.now);
+            let journal_first = moment % 2 == 0;
+            let _ = (journal_first && office.play_journal()) || office.play_portal() || office.play_journal();
+        }
+        let mut answer = ask_for(&mut office, None);
+        office.secs(3600);
+        assert_eq!(answer.try_recv().unwrap().calls, 1);
+        let posted = office.posted();
+        let mut ids = ids(&posted);
+        assert_eq!(ids.len(), 41, "at moment {moment}: {ids:?}");
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 41, "at moment {moment}, one twice");
+    }
 }

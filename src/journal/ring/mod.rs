@@ -25,7 +25,7 @@ use super::JournalError;
 use super::frame::{HEADER_BYTES, Kind, PAYLOAD_BYTES_MAX, SEQUENCE_END};
 use super::head::{Head, Staged};
 use super::index::{Index, Slot};
-use super::marks::{BootClock, Mark, MarkKind, Marked, TABLE_BYTES_MAX, Table};
+use super::marks::{BootClock, Mark, Marked, TABLE_BYTES_MAX, Table};
 use super::record::{Delivery, Reason, Seq, State, Stored, Summary};
 use super::recover::{Clocks, Recovery, Scan, remember, scan};
 use super::storage::Storage;
@@ -212,9 +212,9 @@ impl<S: Storage> Ring<S> {
         &mut self.storage
     }
 
-    fn unwritten(&self, marked: &Marked) -> Option<(Seq, Crm, MarkKind)> {
+    fn unwritten(&self, marked: &Marked) -> Option<(Seq, Crm, Mark)> {
         let crm = self.slots.iter().position(|slot| *slot == marked.slot)?;
-        Some((marked.seq, Crm(u8::try_from(crm).ok()?), MarkKind::from(&marked.mark)))
+        Some((marked.seq, Crm(u8::try_from(crm).ok()?), marked.mark.clone()))
     }
 
     fn from_scan(storage: S, pages: u32, settings: Settings, scan: Scan) -> Self {

@@ -3,7 +3,7 @@
 //! Stands apart so that the thread, the delivery and the commands can name these without the ring itself. Plain values,
 //! all bounded; no I/O.
 
-use super::super::marks::MarkKind;
+use super::super::marks::Mark;
 use super::super::record::{Reason, Seq, State};
 use crate::boot::BootId;
 use crate::call::record::CallRecord;
@@ -140,7 +140,7 @@ pub struct Stats {
     pub undelivered: Bounded<u32, JOURNAL_CRMS>,
     /// Marks that wait for the next append, at most [`JOURNAL_MARKS`](crate::limits::JOURNAL_MARKS): the file does not
     /// tell them yet.
-    pub unwritten: Vec<(Seq, Crm, MarkKind)>,
+    pub unwritten: Vec<(Seq, Crm, Mark)>,
     /// Undelivered calls that were dropped because it was full, since the start.
     pub dropped: u32,
     /// New calls refused because it was full, since the start.

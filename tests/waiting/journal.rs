@@ -1,0 +1,127 @@
+//! Calls that a portal refused for ever: listed with the reason, in nobody's way, tried again when somebody says so.
+
+use crate::agent::{Agent, Place};
+use crate::backlog::{client, missed};
+use pbx::Pbx;
+use portal::{Fault, Portal, PortalConfig, State};
+use serde_json::Value;
+use std::process::Output;
+use std::time::Duration;
+
+const REGISTER: &str = "telephony.externalcall.register";
+/// Time for anything that should come at once.
+const SOON: Duration = Duration::from_secs(30);
+/// Time for what is looked up first, and for a portal that is back to be noticed.
+const LATER: Duration = Duration::from_secs(60);
+
+fn office() -> (Pbx, Portal) {
+    (Pbx::start(), Portal::start(PortalConfig::default()).expect("a portal"))
+}
+
+/// Waits until the agent knows the employees, without whom it delivers nothing.
+fn in_step(pbx: &Pbx, portal: &Portal) {
+    pbx.wait_live(SOON);
+    let asked = |state: &State| state.requests_of("user.get").find(|request| request.succeeded()).map(drop);
+    portal.wait_for(SOON, asked).expect("the agent asks for the employees");
+}
+
+/// The portal refuses the calls with this client for ever.
+fn refuse(portal: &Portal, number: usize) {
+    let fault = Fault::error(400, "ERROR_ARGUMENT", "No such thing").on(REGISTER);
+    portal.fault(fault.with("PHONE_NUMBER", &client(number)).times(u32::MAX));
+}
+
+/// The clients of the portal's finished calls, in the order in which they came.
+fn finished(portal: &Portal) -> Vec<String> {
+    portal.calls().iter().map(|call| call.registered.phone.clone()).collect()
+}
+
+fn await_finished(portal: &Portal, agent: &Agent, calls: usize) {
+    let there = |state: &State| (state.calls().len() >= calls && state.live_calls().is_empty()).then_some(());
+    portal
+        .wait_for(LATER, there)
+        .unwrap_or_else(|| panic!("{:?}, not finished {:#?}\n{}", finished(portal), portal.live_calls(), agent.log()));
+}
+
+/// What a command prints for people; it has to end well.
+fn said(place: &Place, words: &[&str]) -> String {
+    let output = place.ask(words);
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The same as JSON, one value a line.
+fn rows(place: &Place, words: &[&str]) -> Vec<Value> {
+    said(place, words).lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+}
+
+/// What a command that fails says about it.
+fn complaint(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_refused_call_is_listed_blocks_nobody_and_arrives_once_when_it_is_tried_again() {
+    let (pbx, portal) = office();
+    let mut agent = Agent::beside(&pbx, Some(&portal));
+    in_step(&pbx, &portal);
+    assert_eq!(said(&agent.place, &["retry", "--all"]), "no call is refused\n");
+    refuse(&portal, 1);
+    for number in 0..4 {
+        pbx.play(&missed(number), 1000.0);
+    }
+    await_finished(&portal, &agent, 3);
+    agent.wait_status("a refused call", SOON, |report| report["crm"][0]["counters"]["refused"] == 1);
+    assert_eq!(finished(&portal), [client(0), client(2), client(3)], "the others go on");
+
+    let listed = rows(&agent.place, &["calls", "--dead", "--json"]);
+    assert_eq!(listed.len(), 1, "{listed:#?}");
+    let (id, delivery) = (listed[0]["id"].as_str().expect("an identity").to_owned(), &listed[0]["deliveries"][0]);
+    assert_eq!((listed[0]["client"].as_str(), delivery["crm"].as_str()), (Some(client(1).as_str()), Some("bitrix24")));
+    assert_eq!(delivery["state"], "refused", "{delivery}");
+    let text = said(&agent.place, &["calls", "--dead"]);
+    assert!(text.starts_with(&format!("{id}  ")) && text.lines().count() == 1, "{text}");
+    let reason = delivery["reason"].as_str().expect("a reason").to_owned();
+    assert!(reason.contains("No such thing") && text.ends_with(&format!("  bitrix24 refused: {reason}\n")), "{text}");
+    let status = said(&agent.place, &["status"]);
+    assert!(status.contains("ringpost calls --dead"), "{status}");
+
+    // The portal still refuses it: back to the list.
+    assert_eq!(said(&agent.place, &["retry", &id]), "1 call is tried again\n");
+    agent.wait_status("another refusal", SOON, |report| report["crm"][0]["counters"]["refused"] == 2);
+    portal.clear_faults();
+    let unknown = complaint(&agent.place.ask(&["retry", "office-1.1"]));
+    assert!(unknown.contains("no call of this identity is refused"), "{unknown}");
+    assert_eq!(said(&agent.place, &["retry", &id]), "1 call is tried again\n");
+    await_finished(&portal, &agent, 4);
+    agent.wait_status("the delivery", SOON, |report| report["journal"]["waiting"] == 0);
+    assert_eq!(said(&agent.place, &["calls", "--dead"]), "");
+    assert_eq!(said(&agent.place, &["retry", "--all"]), "no call is refused\n");
+    assert_eq!(finished(&portal)[3], client(1));
+    assert_eq!(portal.calls().len(), 4);
+}
+
+#[test]
+fn without_a_daemon_retry_writes_the_journal_and_the_call_goes_at_the_next_start() {
+    let (pbx, portal) = office();
+    let mut agent = Agent::beside(&pbx, Some(&portal));
+    in_step(&pbx, &portal);
+    refuse(&portal, 1);
+    pbx.play(&missed(1), 1000.0);
+    agent.wait_status("a refused call", SOON, |report| report["crm"][0]["counters"]["refused"] == 1);
+    let place = agent.stop();
+    portal.clear_faults();
+    assert_eq!(said(&place, &["retry", "--all"]), "1 call is tried again when ringpost starts\n");
+    assert_eq!(said(&place, &["calls", "--dead"]), "");
+    assert_eq!(portal.calls().len(), 0);
+    let agent = Agent::run(place);
+    await_finished(&portal, &agent, 1);
+    assert_eq!(finished(&portal), [client(1)]);
+
+    let nowhere = Place::new();
+    nowhere.configure(pbx.address(), Some(&portal));
+    let why = complaint(&nowhere.ask(&["retry", "--all"]));
+    assert!(why.contains("journal/ring"), "{why}");
+    assert!(!nowhere.path().join("journal/ring").exists(), "a journal was made");
+}
