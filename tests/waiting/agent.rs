@@ -88,8 +88,14 @@ pub struct Agent {
 
 impl Agent {
     pub fn run(place: Place) -> Self {
+        Self::run_in_boot(place, None)
+    }
+
+    /// As if the machine had been started anew, or were another one: `boot` is the kernel's identity of a boot.
+    pub fn run_in_boot(place: Place, boot: Option<&str>) -> Self {
         let log = File::create(place.path().join("log")).expect("a log file");
         let mut command = Command::new(BINARY);
+        command.envs(boot.map(|boot| ("RINGPOST_TEST_BOOT_ID", boot)));
         command.arg("-c").arg(place.config()).arg("run").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = command.spawn().expect("ringpost starts");
         Self { place, child }

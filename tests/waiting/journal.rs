@@ -1,10 +1,12 @@
-//! Calls that a portal refused for ever: listed with the reason, in nobody's way, tried again when somebody says so.
+//! What becomes of the journal: calls that a portal refused and somebody wants tried again, a file that is carried to another
+//! router, and what the commands around it say.
 
 use crate::agent::{Agent, Place};
 use crate::backlog::{client, missed};
 use pbx::Pbx;
 use portal::{Fault, Portal, PortalConfig, State};
 use serde_json::Value;
+use std::fs;
 use std::process::Output;
 use std::time::Duration;
 
@@ -124,4 +126,38 @@ fn without_a_daemon_retry_writes_the_journal_and_the_call_goes_at_the_next_start
     let why = complaint(&nowhere.ask(&["retry", "--all"]));
     assert!(why.contains("journal/ring"), "{why}");
     assert!(!nowhere.path().join("journal/ring").exists(), "a journal was made");
+}
+
+#[test]
+fn a_journal_carried_to_another_router_delivers_what_was_left_once() {
+    let (pbx, portal) = office();
+    let mut agent = Agent::beside(&pbx, Some(&portal));
+    in_step(&pbx, &portal);
+    pbx.play(&missed(0), 1000.0);
+    await_finished(&portal, &agent, 1);
+    agent.wait_status("the delivery", SOON, |report| report["journal"]["waiting"] == 0);
+    portal.go_down();
+    for number in 1..7 {
+        pbx.play(&missed(number), 1000.0);
+    }
+    agent.wait_status("what waits", SOON, |report| report["journal"]["waiting"] == 6);
+    let old = agent.stop();
+
+    let new = Place::new();
+    new.configure(pbx.address(), Some(&portal));
+    fs::copy(old.path().join("journal/ring"), new.path().join("journal/ring")).expect("the file is carried over");
+    drop(old);
+    portal.come_up().expect("the portal is back");
+    let mut agent = Agent::run_in_boot(new, Some("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"));
+    agent.wait_log("journal open, 7 calls in it", SOON);
+    await_finished(&portal, &agent, 7);
+    agent.wait_status("all delivered", SOON, |report| report["journal"]["waiting"] == 0);
+    assert_eq!(finished(&portal), (0..7).map(client).collect::<Vec<_>>(), "oldest first, each once");
+    // Nor does it send anything again at its next start.
+    let mut agent = Agent::run(agent.stop());
+    agent.wait_status("a live link", SOON, |report| report["pbx"]["live"] == true);
+    pbx.play(&missed(7), 1000.0);
+    await_finished(&portal, &agent, 8);
+    agent.wait_status("all delivered", SOON, |report| report["journal"]["waiting"] == 0);
+    assert_eq!(finished(&portal), (0..8).map(client).collect::<Vec<_>>());
 }
