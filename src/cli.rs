@@ -25,6 +25,8 @@ Commands:
   status [--json] [--watch] what the running ringpost is doing
   calls [--dead] [--json]   the calls in the journal; --dead: those that a CRM refused, with the reason
   retry ID | retry --all    try refused calls again: the one of this identity, or all
+  journal check FILE        what a journal's file holds and whether it is damaged, also one of another machine
+  journal export FILE       the calls in it, one JSON object a line
   replay FILE [--json]      what a captured trace would have told the CRM
   record FILE               capture such a trace from the PBX, secrets masked
   version                   print the version
@@ -80,6 +82,13 @@ pub enum Command {
         /// The identity of one; none: all.
         id: Option<String>,
     },
+    /// Look at a journal's file.
+    Journal {
+        /// What for.
+        task: JournalTask,
+        /// The file, or the directory it lies in.
+        file: PathBuf,
+    },
     /// Click-to-call from the shell.
     Dial {
         /// Who is rung first.
@@ -103,6 +112,15 @@ pub enum Command {
     Version,
     /// Print [`USAGE`].
     Help,
+}
+
+/// What to do with a journal's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalTask {
+    /// Say what it holds and what is damaged.
+    Check,
+    /// Print its calls as JSON.
+    Export,
 }
 
 /// A command line that cannot be understood: exit code 2.
@@ -146,8 +164,8 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-const COMMANDS: [&str; 11] =
-    ["run", "check", "doctor", "status", "calls", "retry", "dial", "replay", "record", "version", "help"];
+const COMMANDS: [&str; 12] =
+    ["run", "check", "doctor", "status", "calls", "retry", "journal", "dial", "replay", "record", "version", "help"];
 const OPTIONS: [&str; 8] = ["--config", "--log", "--json", "--watch", "--dead", "--all", "--help", "--version"];
 const LEVELS: &str = "a level: off, error, warn, info, debug or trace";
 
@@ -240,6 +258,11 @@ impl Words {
                 let id = operand("the identity of a refused call, or --all")?;
                 Command::Retry { id: Some(id.to_string_lossy().into_owned()) }
             }
+            "journal" => {
+                let task = operand("check or export, and a file")?;
+                let task = JournalTask::of(&task.to_string_lossy())?;
+                Command::Journal { task, file: operand("a file, or the directory it lies in")?.into() }
+            }
             "dial" => Command::Dial {
                 extension: operand("an extension and a number")?.to_string_lossy().into_owned(),
                 number: operand("a number after the extension")?.to_string_lossy().into_owned(),
@@ -261,6 +284,22 @@ impl Words {
         match belongs.into_iter().find(|(given, _, commands)| *given && !commands.contains(&name)) {
             Some((_, option, _)) => Err(UsageError::Misplaced(name, option)),
             None => Ok(command),
+        }
+    }
+}
+
+impl JournalTask {
+    fn of(word: &str) -> Result<Self, UsageError> {
+        match word {
+            "check" => Ok(Self::Check),
+            "export" => Ok(Self::Export),
+            other => {
+                let meant = nearest(other, ["check", "export"]).map(|meant| match meant {
+                    "check" => "journal check",
+                    _ => "journal export",
+                });
+                Err(UsageError::UnknownCommand(format!("journal {other}"), meant))
+            }
         }
     }
 }
@@ -292,6 +331,8 @@ mod tests {
         assert_eq!(command("status --json --watch"), Command::Status { json: true, watch: true });
         assert_eq!(command("calls"), Command::Calls { dead: false, json: false });
         assert_eq!(command("calls --dead --json"), Command::Calls { dead: true, json: true });
+        let export = Command::Journal { task: JournalTask::Export, file: "ring".into() };
+        assert_eq!(command("journal export ring"), export);
         assert_eq!(command("retry --all"), Command::Retry { id: None });
         assert_eq!(command("retry office-1.1"), Command::Retry { id: Some("office-1.1".into()) });
         let dial = Command::Dial { extension: "101".into(), number: "+79990001122".into() };
@@ -341,6 +382,10 @@ mod tests {
             ("calls --watch", "`calls` does not take --watch"),
             ("run --dead", "`run` does not take --dead"),
             ("calls --all", "`calls` does not take --all"),
+            ("journal", "`journal` needs check or export, and a file: `ringpost help` shows how"),
+            ("journal chek ring", "no command `journal chek`: did you mean `journal check`?"),
+            ("journal repair ring", "no command `journal repair`: `ringpost help` lists them"),
+            ("journal check", "`journal` needs a file, or the directory it lies in: `ringpost help` shows how"),
             ("retry", "`retry` needs the identity of a refused call, or --all: `ringpost help` shows how"),
             ("retry --all office-1.1", "`retry` does not take `office-1.1`"),
             ("run --log loud", "--log needs a level: off, error, warn, info, debug or trace"),

@@ -5,8 +5,14 @@
 #[allow(dead_code)] // what other tests need
 mod agent;
 
+mod journal_model;
+
 use agent::{Agent, Place};
+use journal_model::{at, entry, settings, usual_call};
 use pbx::Pbx;
+use ringpost::journal::storage::FileStorage;
+use ringpost::journal::{Crm, CrmTag, Mark, Ring};
+use ringpost::text::bounded;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -161,6 +167,138 @@ fn status_without_a_daemon_tells_what_to_do() {
     assert_eq!(ended.status.code(), Some(1));
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert!(said.contains("no ringpost is running here") && said.contains("start the service"), "{said}");
+}
+
+/// A journal of two CRMs with so many calls: the first is delivered, the second refused by the first CRM, the others wait.
+fn journal_in(place: &Place, kib: u32, calls: u64) -> std::path::PathBuf {
+    let file = place.path().join("journal/ring");
+    let storage = FileStorage::open(&file, kib).expect("a file");
+    let mut ring = Ring::open(storage, settings(2)).0;
+    for number in 1..=calls {
+        let seq = ring.append(&entry(usual_call(number), 2), at(number)).expect("room").seq;
+        for crm in 0..2 {
+            let mark = match (number, crm) {
+                (1, _) => Mark::Delivered { ticket: None },
+                (2, 0) => Mark::Refused { reason: bounded(b"no such type") },
+                _ => continue,
+            };
+            ring.mark(seq, Crm(crm), mark, at(number));
+        }
+    }
+    ring.flush(at(calls)).and_then(|()| ring.sync()).expect("written");
+    file
+}
+
+/// The fingerprint of the journal's CRMs.
+fn fingerprint(crm: usize) -> String {
+    format!("{:08x}", CrmTag::of(&format!("bitrix24:portal{crm}.example")).bits())
+}
+
+#[test]
+fn journal_check_tells_what_a_file_holds_without_a_configuration() {
+    let place = Place::new();
+    let file = journal_in(&place, 64, 5);
+    let before = std::fs::read(&file).expect("the journal");
+    for named in [file.as_path(), file.parent().expect("its directory")] {
+        let (code, said, why) = ringpost(&["journal", "check", &named.display().to_string()]);
+        assert_eq!((code, why.as_str()), (Some(0), ""), "{said}");
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines[0], format!("{}: a journal of format 1", file.display()));
+        assert!(lines[1].starts_with("size     64 KiB, 16 pages, records 1 to "), "{said}");
+        assert!(
+            lines[2].starts_with("calls    5, begun from 2026-11-22T20:42:43+00:00 to 2026-11-22T20:46:43+00:00"),
+            "{said}"
+        );
+        let crm = |crm, waiting, refused, but| {
+            let name = fingerprint(crm);
+            format!("crm      {name}: {waiting} calls waiting, {refused} refused, {but} delivered but for recordings")
+        };
+        assert_eq!(lines[3..], [crm(0, 3, 1, 1), crm(1, 4, 0, 1), "damage   none".to_owned()], "{said}");
+    }
+    assert_eq!(std::fs::read(&file).expect("the journal"), before, "it was written to");
+}
+
+#[test]
+fn journal_check_counts_what_is_damaged_and_fails() {
+    let place = Place::new();
+    let file = journal_in(&place, 64, 5);
+    let mut bytes = std::fs::read(&file).expect("the journal");
+    bytes[100] ^= 1;
+    bytes[40_960..45_056].fill(0x5a);
+    std::fs::write(&file, &bytes).expect("a damaged journal");
+    let (code, said, why) = ringpost(&["journal", "check", &file.display().to_string()]);
+    assert_eq!((code, why.as_str()), (Some(1), ""), "{said}");
+    assert!(said.contains("\ncalls    4, "), "{said}");
+    assert!(said.contains("\ndamage   1 damaged places, 1 pages of garbage; ringpost leaves them out"), "{said}");
+    let (code, said, why) = ringpost(&["journal", "export", &file.display().to_string()]);
+    assert_eq!((code, said.lines().count()), (Some(0), 4), "{said}");
+    assert!(why.starts_with("damage: 1 damaged places"), "{why}");
+}
+
+#[test]
+fn what_is_no_journal_is_told_so() {
+    let place = Place::new();
+    let file = place.path().join("journal/ring");
+    let check = || ringpost(&["journal", "check", &file.display().to_string()]);
+    let told = |text: &str| {
+        let (code, said, why) = check();
+        assert_eq!((code, said.as_str()), (Some(1), ""), "{why}");
+        assert!(why.starts_with(&format!("{}: {text}", file.display())), "{why}");
+    };
+    told("No such file");
+    for bytes in [vec![], b"[pbx]\n".repeat(2000), vec![0xff; 65_536], b"short".to_vec()] {
+        std::fs::write(&file, bytes).expect("a file");
+        told("this is no journal");
+    }
+    let (code, _, why) = ringpost(&["journal", "export", &file.display().to_string()]);
+    assert_eq!(code, Some(1), "{why}");
+    let (code, _, why) = ringpost(&["journal", "check", "/dev/null"]);
+    assert_eq!(
+        (code, why.as_str()),
+        (Some(1), "/dev/null: this is no file: name a journal's file, or the directory it lies in\n")
+    );
+    std::fs::write(&file, vec![0; 65_536]).expect("a file");
+    let (code, said, _) = check();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("a journal that nothing was written to yet") && said.contains("\ncalls    0\n"), "{said}");
+}
+
+#[test]
+fn journal_export_prints_every_call_once_oldest_first_as_json() {
+    let place = Place::new();
+    let file = journal_in(&place, 2048, 3000);
+    let (code, said, why) = ringpost(&["journal", "export", &file.display().to_string()]);
+    assert_eq!((code, why.as_str()), (Some(0), ""), "nobody watches: no progress");
+    let rows: Vec<serde_json::Value> =
+        said.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let ids: Vec<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
+    let wanted: Vec<String> = (1..=3000).map(|number| usual_call(number).id.to_string()).collect();
+    assert_eq!(ids, wanted);
+    let states = |row: &serde_json::Value| {
+        let of = |crm: usize| {
+            let delivery = &row["deliveries"][crm];
+            assert_eq!(delivery["crm"], fingerprint(crm).as_str(), "{row}");
+            (delivery["state"].as_str().map(str::to_owned), delivery["reason"].as_str().map(str::to_owned))
+        };
+        (of(0), of(1))
+    };
+    let some = |word: &str| Some(word.to_owned());
+    assert_eq!(states(&rows[0]), ((some("recording-waits"), None), (some("recording-waits"), None)));
+    assert_eq!(states(&rows[1]), ((some("refused"), some("no such type")), (some("waiting"), None)));
+    assert_eq!(states(&rows[2999]), ((some("waiting"), None), (some("waiting"), None)));
+    assert_eq!(rows[0]["started"], "2026-11-22T20:42:43+00:00", "{}", rows[0]);
+}
+
+#[test]
+fn journal_export_to_a_reader_that_goes_away_ends_well() {
+    let place = Place::new();
+    let file = journal_in(&place, 1024, 1000);
+    let mut export = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+    let export = export.args(["journal", "export"]).arg(&file).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut export = export.spawn().expect("ringpost runs");
+    drop(export.stdout.take());
+    let ended = export.wait_with_output().expect("it ends");
+    assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), b"".as_slice()));
 }
 
 const CLEAR: &str = "\x1b[2J\x1b[H";

@@ -17,6 +17,7 @@ use crate::journal::storage::{FileStorage, Storage};
 use crate::journal::thread::FILE_NAME;
 use crate::journal::{Crm, CrmTag, HistoryItem, Ring, Seq, Settings};
 use crate::status::{self, Unwritten};
+use core::ops::ControlFlow;
 use std::path::Path;
 
 /// Prints the journal's calls, or those that were refused.
@@ -45,10 +46,16 @@ fn list(config: &Config, dead: bool, as_json: bool) -> Result<Exit, String> {
     catch_up(&mut ring, &crms, &unwritten);
     let names: Vec<String> = (0..config.crm.len()).map(|place| name_of(&config.crm, place)).collect();
     let now = clock::now();
-    let show = |item: &HistoryItem| match (as_json, dead) {
-        (true, _) => print(&json_line(item, &names, now)),
-        (false, false) => print(&format!("{}\n", line(item, &names, now))),
-        (false, true) => print(&format!("{}\n", dead_line(item, &names, now))),
+    let show = |item: &HistoryItem| {
+        let text = match (as_json, dead) {
+            (true, _) => json_line(item, &names, now),
+            (false, false) => line(item, &names, now) + "\n",
+            (false, true) => dead_line(item, &names, now) + "\n",
+        };
+        match print(&text) {
+            Exit::Well => ControlFlow::Continue(()),
+            exit => ControlFlow::Break(exit),
+        }
     };
     Ok(if dead { refused(&ring, show) } else { oldest_first(&ring, show) })
 }
@@ -221,7 +228,7 @@ mod tests {
             let mut lines = Vec::new();
             refused(&reader, |item| {
                 lines.push(dead_line(item, &["bitrix24".into()], clock::now()));
-                Exit::Well
+                ControlFlow::Continue(())
             });
             lines
         };

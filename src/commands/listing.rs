@@ -1,7 +1,7 @@
 //! The calls of an open journal, one after the other: what `calls` and `journal export` share.
 //!
 //! Bounds: one window of entries in memory and one number for each window of the journal. Whoever is shown a call says
-//! whether to go on.
+//! whether to go on, or how it ended.
 
 use super::Exit;
 use crate::call::json::{self, Delivery};
@@ -11,9 +11,13 @@ use crate::journal::storage::Storage;
 use crate::journal::{HistoryItem, Ring, Seq};
 use crate::limits::JOURNAL_WINDOW;
 use crate::log::masked;
+use core::ops::ControlFlow;
 
 /// Shows every call, oldest first, until `show` says that it is over.
-pub(super) fn oldest_first<S: Storage>(ring: &Ring<S>, mut show: impl FnMut(&HistoryItem) -> Exit) -> Exit {
+pub(super) fn oldest_first<S: Storage>(
+    ring: &Ring<S>,
+    mut show: impl FnMut(&HistoryItem) -> ControlFlow<Exit>,
+) -> Exit {
     let window = |starts: &[Seq]| -> Vec<HistoryItem> {
         starts.last().map(|before| ring.history(*before, JOURNAL_WINDOW)).unwrap_or_default()
     };
@@ -27,9 +31,8 @@ pub(super) fn oldest_first<S: Storage>(ring: &Ring<S>, mut show: impl FnMut(&His
         let items = window(&starts);
         starts.pop();
         for item in items.iter().rev() {
-            match show(item) {
-                Exit::Well => {}
-                exit => return exit,
+            if let ControlFlow::Break(exit) = show(item) {
+                return exit;
             }
         }
     }
@@ -37,16 +40,15 @@ pub(super) fn oldest_first<S: Storage>(ring: &Ring<S>, mut show: impl FnMut(&His
 }
 
 /// Shows every call that a configured CRM refused, oldest first, until `show` says that it is over.
-pub(super) fn refused<S: Storage>(ring: &Ring<S>, mut show: impl FnMut(&HistoryItem) -> Exit) -> Exit {
+pub(super) fn refused<S: Storage>(ring: &Ring<S>, mut show: impl FnMut(&HistoryItem) -> ControlFlow<Exit>) -> Exit {
     let mut after = Seq(0);
     loop {
         let window = ring.refused(after, JOURNAL_WINDOW);
         let Some(last) = window.last() else { return Exit::Well };
         after = last.seq;
         for item in &window {
-            match show(item) {
-                Exit::Well => {}
-                exit => return exit,
+            if let ControlFlow::Break(exit) = show(item) {
+                return exit;
             }
         }
     }

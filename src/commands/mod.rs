@@ -6,6 +6,7 @@
 mod calls;
 mod check;
 mod doctor;
+mod journal;
 mod learned;
 mod listing;
 mod places;
@@ -52,6 +53,7 @@ pub fn perform(invocation: &Invocation) -> Exit {
         Command::Status { json, watch } => status::status(&invocation.config, *json, *watch),
         Command::Calls { dead, json } => calls::calls(&invocation.config, *dead, *json),
         Command::Retry { id } => retry::retry(&invocation.config, id.as_deref()),
+        Command::Journal { task, file } => journal::journal(&invocation.config, invocation.named, *task, file),
         Command::Replay { transcript, json } => replay::replay(invocation, transcript, *json),
         Command::Record { file } => record::record(&invocation.config, file),
         Command::Version => print(&format!("ringpost {}\n", env!("CARGO_PKG_VERSION"))),

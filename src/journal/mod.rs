@@ -8,7 +8,8 @@
 //!                                 ├ marks   delivery marks, table of CRMs, clock of a boot
 //!                                 ├ index   where each entry lies and how far each CRM has it
 //!                                 ├ recover one pass over the file at start
-//!                                 └ retry   refused calls wait again
+//!                                 ├ retry   refused calls wait again
+//!                                 └ inspect what a file holds, without a configuration
 //! ```
 //!
 //! One append and one `fdatasync` per call; delivery marks ride with the next append or a lazy timer without a sync of
@@ -18,6 +19,7 @@
 pub mod frame;
 mod head;
 pub mod index;
+mod inspect;
 pub mod marks;
 pub mod record;
 mod recover;
@@ -28,6 +30,7 @@ pub mod storage;
 pub mod thread;
 pub mod wire;
 
+pub use inspect::{Inspection, Served, inspect};
 pub use marks::{Mark, MarkKind};
 pub use record::{Reason, Seq, State};
 pub use recover::Recovery;

@@ -161,3 +161,25 @@ fn a_journal_carried_to_another_router_delivers_what_was_left_once() {
     agent.wait_status("all delivered", SOON, |report| report["journal"]["waiting"] == 0);
     assert_eq!(finished(&portal), (0..8).map(client).collect::<Vec<_>>());
 }
+
+#[test]
+fn check_and_export_work_beside_a_daemon_and_tell_what_calls_tells() {
+    let (pbx, portal) = office();
+    let mut agent = Agent::beside(&pbx, Some(&portal));
+    in_step(&pbx, &portal);
+    portal.go_down();
+    for number in 0..3 {
+        pbx.play(&missed(number), 1000.0);
+    }
+    agent.wait_status("what waits", SOON, |report| report["journal"]["waiting"] == 3);
+    let journal = agent.place.path().join("journal").display().to_string();
+    let exported = rows(&agent.place, &["journal", "export", &journal]);
+    assert_eq!(exported, rows(&agent.place, &["calls", "--json"]));
+    assert_eq!(exported.len(), 3);
+    let checked = said(&agent.place, &["journal", "check", &journal]);
+    assert!(checked.contains("\ncalls    3, begun from 20"), "{checked}");
+    assert!(
+        checked.contains("\ncrm      bitrix24 (") && checked.contains("): 3 calls waiting, 0 refused"),
+        "{checked}"
+    );
+}

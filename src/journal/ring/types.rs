@@ -27,6 +27,11 @@ impl CrmTag {
         Self(crc32fast::hash(identity.as_bytes()).max(1))
     }
 
+    /// From its 32 bits; zero is nobody.
+    pub const fn from_bits(bits: u32) -> Option<Self> {
+        if bits == 0 { None } else { Some(Self(bits)) }
+    }
+
     /// Its 32 bits, never zero.
     pub const fn bits(self) -> u32 {
         self.0
