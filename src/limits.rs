@@ -418,6 +418,8 @@ pub const JOURNAL_MARK_DELAY: Duration = Duration::from_secs(30);
 /// Undelivered calls, or calls of the history, handed out per request: what a reader holds in memory does not grow
 /// with the backlog.
 pub const JOURNAL_WINDOW: usize = 64;
+/// What is read of the kernel's list of mounts, in bytes: some hundred. Beyond it the medium may not be told.
+pub const MOUNTS_BYTES: u64 = 256 * 1024;
 /// A journal of at least so many bytes is exported with its progress told, where somebody watches: some thousand calls.
 pub const EXPORT_PROGRESS_BYTES: u64 = 1024 * 1024;
 /// Two records of one identity whose starts are no further apart are one call: more than the rounding of a list of

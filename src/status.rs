@@ -5,10 +5,12 @@
 //! side. The path is taken over only from a socket; any other file there is left alone. Holds no counters itself: the
 //! hub fills the [`Report`] when somebody asks.
 
+mod journal;
+
+pub use journal::{IN_MEMORY, Journal, Unwritten};
+
 use crate::deliver::job::Counters;
-use crate::journal::{CrmTag, Mark, MarkKind, Seq};
 use crate::limits::{STATUS_BYTES, STATUS_CLIENT_TIMEOUT};
-use crate::text::bounded;
 use core::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read as _};
@@ -62,69 +64,6 @@ pub struct Pbx {
     pub events: u64,
     /// Times the link was lost.
     pub link_losses: u64,
-}
-
-/// The journal.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Journal {
-    /// Calls in it.
-    pub calls: u64,
-    /// Calls not delivered everywhere.
-    pub waiting: u64,
-    /// Calls that were lost because it was full.
-    pub dropped: u64,
-    /// Records found damaged since the start; a page in which nothing could be read counts as one.
-    pub damaged: u64,
-    /// Bytes written since the start.
-    pub written_bytes: u64,
-    /// Times the flash was told to keep what was written, since the start.
-    pub syncs: u64,
-    /// Calls delivered from memory because it could not be written.
-    pub unjournalled: u64,
-    /// Calls since the start to which the PBX gave an identity that an earlier call had.
-    pub repeated: u64,
-    /// What the CRMs did with calls and the journal's file does not tell yet; at most
-    /// [`JOURNAL_MARKS`](crate::limits::JOURNAL_MARKS).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unwritten: Vec<Unwritten>,
-    /// What is wrong with it; empty: nothing.
-    pub fault: String,
-}
-
-/// A delivery mark that is not on flash yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unwritten {
-    /// The entry of the journal.
-    pub seq: u64,
-    /// The CRM, by its [`CrmTag`](crate::journal::CrmTag).
-    pub crm: u32,
-    /// What it did.
-    pub mark: MarkKind,
-    /// Why it refused the call or its recordings; empty otherwise.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-}
-
-impl Unwritten {
-    /// The mark that `seq` and `crm` will get.
-    pub fn of(seq: Seq, crm: CrmTag, mark: &Mark) -> Self {
-        let reason = match mark {
-            Mark::Refused { reason } | Mark::RecordingsGivenUp { reason } => reason.as_str().to_owned(),
-            Mark::Delivered { .. } | Mark::Attached { .. } | Mark::Retry => String::new(),
-        };
-        Self { seq: seq.0, crm: crm.bits(), mark: mark.into(), reason }
-    }
-
-    /// The mark itself, without the CRM's name of the call.
-    pub fn mark(&self) -> Mark {
-        let reason = bounded(self.reason.as_bytes());
-        match self.mark {
-            MarkKind::Refused => Mark::Refused { reason },
-            MarkKind::RecordingsGivenUp => Mark::RecordingsGivenUp { reason },
-            other => other.into(),
-        }
-    }
 }
 
 /// One CRM.
@@ -256,24 +195,7 @@ impl fmt::Display for Report {
             "calls    {} in progress, {} events read, link lost {} times",
             self.live_calls, pbx.events, pbx.link_losses
         )?;
-        writeln!(
-            f,
-            "journal  {} calls, {} waiting, {} lost when full",
-            journal.calls, journal.waiting, journal.dropped
-        )?;
-        if journal.damaged > 0 {
-            writeln!(f, "         {} damaged records were left out", journal.damaged)?;
-        }
-        if journal.repeated > 0 {
-            writeln!(
-                f,
-                "         {} calls had the identity of an earlier one: is the clock of the PBX set?",
-                journal.repeated
-            )?;
-        }
-        if !journal.fault.is_empty() {
-            writeln!(f, "         {}", journal.fault)?;
-        }
+        write!(f, "{journal}")?;
         if !self.mirror {
             writeln!(
                 f,

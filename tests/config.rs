@@ -4,6 +4,7 @@
 use ringpost::call::record::{Direction, Withheld};
 use ringpost::config::schema::{self, Key, Table};
 use ringpost::config::{Config, Content, CrmKind, RecordingSource, ShowCard, Surroundings, WhenFull, parse};
+use ringpost::journal::medium::Kind;
 use ringpost::number::rules::Outside;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -135,6 +136,7 @@ fn a_short_file_gets_the_documented_defaults() -> Tested {
     assert_eq!((config.pbx.profile.name, config.pbx.port), ("auto", None));
     assert_eq!(config.journal.path, Path::new("/etc/ringpost/journal"));
     assert_eq!((config.journal.size_kib, config.journal.when_full), (512, WhenFull::DropOldest));
+    assert_eq!(config.journal.medium, None, "as the kernel tells");
     assert_eq!(config.recordings, None);
     assert_eq!(config.run.state_dir, Path::new("/var/run/ringpost"));
     assert_eq!(config.log.level, log::LevelFilter::Info);
@@ -152,6 +154,7 @@ fn a_full_file_means_what_it_says() -> Tested {
     let config = config.ok_or(said)?;
     assert_eq!(config.pbx.secret.expose(), "s p'e\"c\\tail7");
     assert_eq!(config.pbx.contexts.external, ["from-pstn*", "from-trunk-mts"]);
+    assert_eq!(config.journal.medium, Some(Kind::Nand));
     let recordings = config.recordings.ok_or("no recordings")?;
     assert_eq!(recordings.source, RecordingSource::Path("/mnt/pbx".into()));
     assert_eq!((recordings.pbx_path.as_path(), recordings.give_up_hours), (Path::new("/var/monitor"), 12));

@@ -8,16 +8,17 @@ use crate::ami::link::{Lack, Output};
 use crate::boot::BootId;
 use crate::call::tracker::{Tracker, TrackerConfig};
 use crate::clock;
-use crate::config::{Config, CrmKind, Recordings};
+use crate::config::{self, Config, CrmKind, Recordings};
 use crate::crm::bitrix24::{Bitrix24, Check, Verdict};
 use crate::daemon::tell_tracker;
-use crate::journal::storage::{FileStorage, Medium};
+use crate::journal::medium::Medium;
+use crate::journal::storage::FileStorage;
 use crate::journal::thread::FILE_NAME;
-use crate::journal::{HistoryItem, Ring, Seq, Settings};
+use crate::journal::{HistoryItem, JournalError, Ring, Seq, Settings};
 use crate::limits::{DOCTOR_PBX_TIMEOUT, JOURNAL_WINDOW};
 use crate::log::{Way, install, masked};
 use crate::recording::{Source, Trace};
-use crate::status;
+use crate::status::{self, IN_MEMORY, Report};
 use core::ops::ControlFlow;
 use std::path::Path;
 
@@ -55,7 +56,8 @@ pub(super) fn doctor(file: &Path) -> Exit {
     if let Some(recordings) = &config.recordings {
         tell(vec![recordings_check(&config, recordings)]);
     }
-    tell(vec![journal_check(&config), state_check(&config)]);
+    let running = status::ask(&status::socket_path(&config.run.state_dir)).ok();
+    tell(vec![journal_check(&config, running.as_ref()), state_check(&config, running.as_ref())]);
     if worst == Verdict::Bad {
         complain("something above must be mended before calls arrive");
         return Exit::Failed;
@@ -135,41 +137,69 @@ fn pbx_checks(config: &Config) -> Vec<Check> {
 }
 
 /// Whether calls can be kept. Nothing is made: the service does that, under its own user.
-fn journal_check(config: &Config) -> Check {
-    let directory = &config.journal.path;
+fn journal_check(config: &Config, running: Option<&Report>) -> Check {
+    let config::Journal { path: directory, size_kib, medium, .. } = &config.journal;
     let path = directory.join(FILE_NAME);
-    if is_running(config, |report| report.journal.fault.is_empty()) {
-        return medium_check(&path, &format!("{} kept by the running ringpost", path.display()));
+    if let Some(Report { journal, .. }) = running {
+        return kept_check(&path, journal);
     }
-    match probe(directory, FILE_NAME, u64::from(config.journal.size_kib) * 1024) {
-        Ok(Ground { is_there: true, nearest }) => medium_check(&nearest, &format!("{} can be written", path.display())),
-        Ok(Ground { nearest, .. }) => medium_check(
-            &nearest,
-            &format!("{} is not there yet; it can be made in {}", directory.display(), nearest.display()),
-        ),
+    let on = |place: &Path, found: &str| medium_check(&Medium::of(place, *medium), found);
+    match probe(directory, FILE_NAME, u64::from(*size_kib) * 1024) {
+        Ok(Ground { is_there: true, nearest }) => on(&nearest, &format!("{} can be written", path.display())),
+        Ok(Ground { nearest, .. }) => {
+            on(&nearest, &format!("{} is not there yet; it can be made in {}", directory.display(), nearest.display()))
+        }
         Err(obstacle @ Obstacle::RootOwned { .. }) => warning("journal", obstacle.to_string()),
         Err(obstacle) => bad("journal", format!("{obstacle} ([journal] path)")),
     }
 }
 
-fn is_running(config: &Config, well: impl Fn(&status::Report) -> bool) -> bool {
-    status::ask(&status::socket_path(&config.run.state_dir)).is_ok_and(|report| well(&report))
+/// What the running ringpost says of the journal: its fault, that it is (nearly) full, or what it lies on and for how long.
+fn kept_check(path: &Path, journal: &status::Journal) -> Check {
+    let status::Journal { waiting, room, dropped, full, .. } = *journal;
+    if !journal.fault.is_empty() {
+        return bad("journal", journal.fault.clone());
+    }
+    let filled = match (waiting, room) {
+        (0, _) => String::from("no call waits"),
+        (_, 0) => format!("{waiting} calls wait"),
+        _ => format!("{waiting} calls wait, about {room} fit"),
+    };
+    let found = format!("{} kept by the running ringpost; {filled}", path.display());
+    let remedy = JournalError::Full.remedy();
+    if full {
+        return warning("journal", format!("{found}; it is full and calls are lost ({dropped} so far): {remedy}"));
+    }
+    if dropped > 0 {
+        return warning("journal", format!("{found}; {dropped} calls were lost when it was full: {remedy}"));
+    }
+    if journal.is_in_memory() {
+        return warning("journal", format!("{found}; {IN_MEMORY}"));
+    }
+    if room > 0 && waiting >= room / 4 * 3 {
+        return warning("journal", format!("{found}; it is nearly full: {remedy}"));
+    }
+    let medium = journal.medium_words().map_or_else(String::new, |medium| format!("; {medium}"));
+    let years = journal
+        .years_words()
+        .map_or_else(String::new, |years| format!(", which at the rate since the start lasts {years} (an estimate)"));
+    good("journal", format!("{found}{medium}{years}"))
 }
 
-fn medium_check(place: &Path, found: &str) -> Check {
-    match FileStorage::open_read_only(place).map(|storage| storage.medium()) {
-        Ok(Medium::Memory) => warning(
-            "journal",
-            format!("{found}, but lies in RAM: waiting calls do not outlive the power; put it on flash"),
-        ),
-        _ => good("journal", found.to_owned()),
+/// What it would lie on.
+fn medium_check(medium: &Medium, found: &str) -> Check {
+    let told = status::Journal::default().on(Some(medium));
+    match told.medium_words() {
+        Some(_) if !medium.is_lasting() => warning("journal", format!("{found}; {IN_MEMORY}")),
+        Some(words) => good("journal", format!("{found}; {words}")),
+        None => good("journal", found.to_owned()),
     }
 }
 
 /// Whether calls in progress can outlive a restart of ringpost.
-fn state_check(config: &Config) -> Check {
+fn state_check(config: &Config, running: Option<&Report>) -> Check {
     let directory = &config.run.state_dir;
-    if is_running(config, |report| report.mirror) {
+    if running.is_some_and(|report| report.mirror) {
         return good("state", format!("{} kept by the running ringpost", directory.display()));
     }
     match probe(directory, MIRROR_FILE, 0) {

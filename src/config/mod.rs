@@ -21,6 +21,7 @@ pub use secret::Secret;
 
 use crate::call::classify::Contexts;
 use crate::call::record::{Extension, Number};
+use crate::journal::medium::Kind;
 use crate::limits::PBX_NAME_BYTES;
 use crate::number::rules::Rules;
 use crate::profile::Profile;
@@ -90,6 +91,8 @@ pub struct Journal {
     pub size_kib: u32,
     /// What goes when it is full of undelivered calls.
     pub when_full: WhenFull,
+    /// What it lies on; none: as the kernel tells.
+    pub medium: Option<Kind>,
 }
 
 /// What goes when the journal is full of undelivered calls.

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::call::classify::Contexts;
 use crate::call::record::{Extension, Number};
+use crate::journal::medium::Kind;
 use crate::limits::{
     CA_FILE_BYTES, CONTEXT_BYTES, CONTEXT_PATTERNS, CRMS, GIVE_UP_HOURS_MAX, JOURNAL_KIB_MAX, JOURNAL_KIB_MIN,
     PBX_NAME_BYTES, SECRET_FILE_BYTES, USER_OVERRIDES,
@@ -201,7 +202,10 @@ fn read_journal(root: &Section<'_>, findings: &mut Findings<'_>) -> Option<Journ
     let size_kib = section.number(&journal::SIZE_KIB, JOURNAL_KIB_MIN, JOURNAL_KIB_MAX, findings).unwrap_or(512);
     let words = [("drop-oldest", WhenFull::DropOldest), ("drop-newest", WhenFull::DropNewest)];
     let when_full = section.choice(&journal::WHEN_FULL, &words, findings).unwrap_or_default();
-    Some(Journal { path: path?, size_kib, when_full })
+    let kinds = [Kind::Nor, Kind::Nand, Kind::Emmc, Kind::Sd, Kind::Ssd, Kind::Disk];
+    let words: Vec<_> = [("auto", None)].into_iter().chain(kinds.map(|kind| (kind.word(), Some(kind)))).collect();
+    let medium = section.choice(&journal::MEDIUM, &words, findings).flatten();
+    Some(Journal { path: path?, size_kib, when_full, medium })
 }
 
 /// A full path, or the default.

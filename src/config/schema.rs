@@ -111,6 +111,7 @@ pub mod journal {
         PATH: "path", TEXT, "\"/etc/ringpost/journal\"", "\"/etc/ringpost/journal\"", ["dir", "directory", "file"];
         SIZE_KIB: "size_kib", NUMBER, "512", "512", ["size", "size_kb", "max_size"];
         WHEN_FULL: "when_full", TEXT, "\"drop-oldest\"", "\"drop-oldest\"", ["on_full", "full"];
+        MEDIUM: "medium", TEXT, "\"auto\"", "\"nor\"", ["flash", "storage", "device"];
     }
 }
 
@@ -232,7 +233,7 @@ pub const REWRITE: Table =
 
 /// `[journal]`.
 pub const JOURNAL: Table =
-    Table { title: "[journal]", keys: &[&journal::PATH, &journal::SIZE_KIB, &journal::WHEN_FULL] };
+    Table { title: "[journal]", keys: &[&journal::PATH, &journal::SIZE_KIB, &journal::WHEN_FULL, &journal::MEDIUM] };
 
 /// `[recordings]`.
 pub const RECORDINGS: Table =

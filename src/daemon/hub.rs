@@ -7,6 +7,8 @@
 //!
 //! Bounds: [`APPENDS_IN_FLIGHT`] calls between tracker and journal; everything else is bounded by its owner.
 
+mod journal;
+
 use super::desks::{JournalDesk, LaneDesk, MirrorDesk};
 use super::image::{CardImage, FinishedImage, Image, SavedImage};
 use crate::call::record::{CallId, CallRecord};
@@ -15,17 +17,15 @@ use crate::clock::{Monotonic, Stamp};
 use crate::crm::{Port, Ticket};
 use crate::deliver::job::Report;
 use crate::deliver::schedule::{Policy, Schedule};
-use crate::inbox::{Answer, Asked, Wish};
 use crate::journal::record::repeated_id;
-use crate::journal::storage::Medium;
-use crate::journal::thread::{Fault, Reply, Request};
-use crate::journal::{Addressee, Crm, CrmTag, Entry, JournalError, Mark, Recovery, Seq, Stats};
+use crate::journal::thread::{Reply, Request};
+use crate::journal::{Addressee, Crm, CrmTag, Entry, Seq};
 use crate::limits::{APPENDS_IN_FLIGHT, MIRROR_GATHER, MIRROR_INTERVAL};
 use crate::log::Repeated;
 use crate::status;
+use journal::Account;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// One configured CRM.
 pub struct Seat {
@@ -97,13 +97,8 @@ pub struct Hub {
     mirror: Box<dyn MirrorDesk>,
     mirror_fault: Repeated,
     mirrored: Mirrored,
-    stats: Stats,
-    recovery: Recovery,
-    unjournalled: u64,
-    journal_fault: Option<String>,
+    account: Account,
     resync_wanted: bool,
-    /// Who waits for the journal to let refused calls wait again.
-    asker: Option<(u64, oneshot::Sender<Answer>)>,
     /// When the PBX was last heard, while the link is down; by this process or by the one before it.
     last_heard: Option<Stamp>,
 }
@@ -157,12 +152,8 @@ impl Hub {
             mirror,
             mirror_fault: Repeated::default(),
             mirrored: Mirrored { dirty: true, ..Mirrored::default() },
-            stats: Stats::default(),
-            recovery: Recovery::default(),
-            unjournalled: 0,
-            journal_fault: None,
+            account: Account::since(now.mono),
             resync_wanted: false,
-            asker: None,
             last_heard,
         };
         let records: Vec<CallId> = finished.iter().map(|image| image.record.id.clone()).collect();
@@ -237,20 +228,17 @@ impl Hub {
     pub fn journal_said(&mut self, reply: Reply, now: Stamp) -> bool {
         match reply {
             Reply::Opened { recovery, medium, stats, .. } => {
-                tell_recovery(recovery, medium);
+                self.account.opened(recovery, medium, *stats);
                 for seat in &mut self.seats {
                     seat.schedule.journal_opened();
                 }
-                self.recovery = recovery;
-                self.stats = *stats;
             }
             Reply::Appended { token, seq, known, entry, .. } => {
                 self.name_apart(token, &entry.call.id);
                 self.appended(token, Some(seq), known, now.mono);
             }
             Reply::AppendFailed { token, why, .. } => {
-                log::error!("a call could not be journalled and is delivered from memory: {why}");
-                self.unjournalled += 1;
+                self.account.tell_unjournalled(&why, now.mono);
                 self.appended(token, None, false, now.mono);
             }
             Reply::Pending { crm, part, calls, .. } => {
@@ -260,18 +248,12 @@ impl Hub {
                 }
             }
             Reply::Stats(stats) => {
-                self.stats = *stats;
+                self.account.stats = *stats;
                 return true;
             }
             Reply::Retried { token, calls, fault } => self.retried(token, calls, fault),
-            Reply::Fault(Some(Fault(why))) => {
-                log::error!("{why}; calls are delivered as long as ringpost runs, but do not outlive it");
-                self.journal_fault = Some(why.to_string());
-            }
-            Reply::Fault(None) => {
-                log::info!("the journal is well again");
-                self.journal_fault = None;
-            }
+            Reply::Fault(fault) => self.account.tell_fault(fault),
+            Reply::Full(is_full) => self.account.tell_full(is_full),
             Reply::History(_) | Reply::Closed => {}
         }
         false
@@ -308,29 +290,6 @@ impl Hub {
         }
     }
 
-    /// Somebody wants refused calls tried again. Without an answer the asker is told nothing: later again.
-    pub fn asked(&mut self, asked: Asked) {
-        let Wish::Retry(id) = asked.wish;
-        let token = self.next_token;
-        self.next_token = self.next_token.wrapping_add(1);
-        if self.journal.request(Request::Retry { token, id }).is_ok() {
-            self.asker = Some((token, asked.answer));
-        }
-    }
-
-    fn retried(&mut self, token: u64, calls: u32, fault: Option<JournalError>) {
-        if calls > 0 {
-            log::info!("{calls} refused calls are tried again");
-            for seat in &mut self.seats {
-                seat.read_anew = true;
-            }
-        }
-        if let Some((_, answer)) = self.asker.take_if(|(asked, _)| *asked == token) {
-            let fault = fault.map(|fault| fault.to_string()).unwrap_or_default();
-            let _ = answer.send(Answer { calls, fault }); // whoever asked may be gone
-        }
-    }
-
     /// Asks the journal how it is; false when it is too busy to be asked.
     pub fn ask_stats(&self) -> bool {
         self.journal.request(Request::Stats).is_ok()
@@ -360,31 +319,9 @@ impl Hub {
         self.tracker.calls()
     }
 
-    /// The journal, for the report.
-    pub fn journal_report(&self) -> status::Journal {
-        let Stats { entries, dropped, refused, repeated, bytes, syncs, .. } = self.stats;
-        status::Journal {
-            calls: u64::from(entries),
-            waiting: self.stats.undelivered.iter().copied().max().unwrap_or(0).into(),
-            dropped: u64::from(dropped) + u64::from(refused),
-            damaged: damaged_at_start(&self.recovery) + u64::from(self.stats.lost_records),
-            written_bytes: bytes,
-            syncs: u64::from(syncs),
-            unjournalled: self.unjournalled,
-            repeated: repeated.into(),
-            unwritten: self.stats.unwritten.iter().filter_map(|unwritten| self.unwritten(unwritten)).collect(),
-            fault: self.journal_fault.clone().unwrap_or_default(),
-        }
-    }
-
-    fn unwritten(&self, (seq, crm, mark): &(Seq, Crm, Mark)) -> Option<status::Unwritten> {
-        let tag = self.seats.get(usize::from(crm.0))?.tag;
-        Some(status::Unwritten::of(*seq, tag, mark))
-    }
-
     /// The CRMs, for the report.
     pub fn crm_reports(&self, now: Monotonic) -> Vec<status::Crm> {
-        let waiting = self.stats.undelivered.iter().copied().chain(core::iter::repeat(0));
+        let waiting = self.account.stats.undelivered.iter().copied().chain(core::iter::repeat(0));
         let seats = self.seats.iter().zip(waiting);
         let drain = |seat: &Seat, left: u64| {
             let drain = seat.schedule.drain(now).filter(|_| left > 0)?;
@@ -440,8 +377,7 @@ impl Hub {
         let full = self.appends.len() >= APPENDS_IN_FLIGHT;
         self.appends.insert(token, Append { card, record, told_as: None, tickets, entry: Some(Box::new(entry)) });
         if full {
-            log::error!("the journal does not keep up; a call is delivered from memory");
-            self.unjournalled += 1;
+            self.account.tell_unjournalled(&"it does not keep up", now);
             self.appended(token, None, false, now);
         }
     }
@@ -677,28 +613,6 @@ fn tell_fault(seat: &mut Seat, now: Monotonic) {
             log::info!("{name}: {line}");
         }
     }
-}
-
-fn tell_recovery(recovery: Recovery, medium: Medium) {
-    if recovery.is_clean() {
-        log::info!("journal open, {} calls in it", recovery.entries);
-    } else {
-        let Recovery { entries, damaged_places, damaged_pages, unreadable_pages, unknown_records, restarted, .. } =
-            recovery;
-        let anew = if restarted { "begun anew" } else { "repaired" };
-        log::warn!(
-            "journal {anew}, {entries} calls in it: {damaged_places} damaged places, {damaged_pages} pages of garbage, \
-             {unreadable_pages} pages unreadable, {unknown_records} records of another version"
-        );
-    }
-    if medium == Medium::Memory {
-        log::warn!("the journal lies in RAM: calls that wait do not outlive the power; put it on flash");
-    }
-}
-
-/// Records that could not be read, a page without any of them counted as one.
-fn damaged_at_start(recovery: &Recovery) -> u64 {
-    [recovery.damaged_places, recovery.damaged_pages, recovery.unreadable_pages].into_iter().map(u64::from).sum()
 }
 
 /// One line about a finished call.

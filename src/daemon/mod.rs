@@ -138,7 +138,7 @@ impl Daemon {
             memory_peak_kib: status::memory_peak_kib(),
             pbx: self.pbx.report(&self.hub),
             live_calls: self.hub.live_calls(),
-            journal: self.hub.journal_report(),
+            journal: self.hub.journal_report(clock::now().mono),
             crm: self.hub.crm_reports(clock::now().mono),
             mirror: self.hub.is_mirrored(),
         }

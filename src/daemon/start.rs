@@ -10,7 +10,7 @@ use super::{Daemon, Instant};
 use crate::boot::BootId;
 use crate::call::tracker::TrackerConfig;
 use crate::clock;
-use crate::config::{Config, Crm, CrmKind};
+use crate::config::{self, Config, Crm, CrmKind};
 use crate::crm::{Port, bitrix24};
 use crate::deliver::lanes::{Lanes, REPORTS};
 use crate::deliver::schedule::Policy;
@@ -166,7 +166,8 @@ fn seats(
 fn journal_setup(config: &Config, boot: BootId, seats: &[Seat]) -> Setup {
     let settings =
         Settings { boot, crms: seats.iter().map(|seat| seat.tag).collect(), when_full: config.journal.when_full };
-    Setup { directory: config.journal.path.clone(), size_kib: config.journal.size_kib, ring: settings }
+    let config::Journal { path, size_kib, medium, .. } = &config.journal;
+    Setup { directory: path.clone(), size_kib: *size_kib, medium: *medium, ring: settings }
 }
 
 /// What an earlier process of this boot left, if it can be read and trusted.

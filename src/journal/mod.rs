@@ -8,6 +8,7 @@
 //!                                 ├ marks   delivery marks, table of CRMs, clock of a boot
 //!                                 ├ index   where each entry lies and how far each CRM has it
 //!                                 ├ recover one pass over the file at start
+//!                                 ├ medium  what it lies on, and for how many years
 //!                                 ├ retry   refused calls wait again
 //!                                 └ inspect what a file holds, without a configuration
 //! ```
@@ -21,6 +22,7 @@ mod head;
 pub mod index;
 mod inspect;
 pub mod marks;
+pub mod medium;
 pub mod record;
 mod recover;
 mod retry;
@@ -68,6 +70,33 @@ impl JournalError {
     /// Wraps what the system said about `action`.
     pub fn io(action: &'static str, error: &std::io::Error) -> Self {
         Self::Io { action, kind: error.kind(), errno: error.raw_os_error().unwrap_or(0) }
+    }
+}
+
+impl JournalError {
+    /// What somebody can do about it.
+    pub fn remedy(&self) -> &'static str {
+        use rustix::io::Errno;
+        let Self::Io { errno, .. } = self else {
+            return match self {
+                Self::Full => "enlarge [journal] size_kib, or see in `ringpost status` why the CRM takes no calls",
+                Self::TooSmall => "move the file away and restart ringpost",
+                Self::Locked => "stop the other one, or give this one its own [journal] path",
+                Self::TooLarge | Self::Closed | Self::Io { .. } => "see what the log says before it",
+            };
+        };
+        let is = |kinds: &[Errno]| kinds.iter().any(|kind| kind.raw_os_error() == *errno);
+        if is(&[Errno::NOSPC, Errno::DQUOT]) {
+            "make room on its file system, or name another [journal] path"
+        } else if is(&[Errno::ROFS]) {
+            "its file system was made read-only, mostly because the flash fails: see dmesg, and name another [journal] path"
+        } else if is(&[Errno::ACCESS, Errno::PERM]) {
+            "give it to the user that runs ringpost (chown)"
+        } else if is(&[Errno::NOTDIR, Errno::ISDIR, Errno::EXIST, Errno::NOENT]) {
+            "[journal] path has to name a directory, and its file `ring` must be a file"
+        } else {
+            "see dmesg whether the flash fails, and name another [journal] path if it does"
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::JournalError;
 use crate::limits::{JOURNAL_KIB_MAX, JOURNAL_KIB_MIN, JOURNAL_PAGE_BYTES};
-use rustix::fs::{FlockOperation, flock, fstatfs};
+use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -28,15 +28,6 @@ pub trait Storage {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// What kind of medium a file lies on, as far as the kernel tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Medium {
-    /// RAM (tmpfs, ramfs): gone with the power.
-    Memory,
-    /// Anything else.
-    Lasting,
-}
-
 /// The journal's file.
 #[derive(Debug)]
 pub struct FileStorage {
@@ -46,8 +37,6 @@ pub struct FileStorage {
 }
 
 const ZEROS: [u8; JOURNAL_PAGE_BYTES] = [0; JOURNAL_PAGE_BYTES];
-const TMPFS_MAGIC: u64 = 0x0102_1994;
-const RAMFS_MAGIC: u64 = 0x8584_58f6;
 
 impl FileStorage {
     /// Opens the journal for the agent, and makes or extends it to `size_kib`. A larger file keeps its size: shrinking
@@ -66,13 +55,6 @@ impl FileStorage {
         let file = File::open(path).map_err(|error| JournalError::io("open", &error))?;
         let size = file.metadata().map_err(|error| JournalError::io("read", &error))?.len();
         Ok(Self { file, size: usable(size), writable: false })
-    }
-
-    /// What it lies on.
-    pub fn medium(&self) -> Medium {
-        // The type is a signed or an unsigned word of either size, by machine; only its low 32 bits carry the number.
-        let magic = fstatfs(&self.file).map_or(0, |stat| stat.f_type as u64 & 0xffff_ffff);
-        if magic == TMPFS_MAGIC || magic == RAMFS_MAGIC { Medium::Memory } else { Medium::Lasting }
     }
 
     /// Writes zeros from the file's end to `wanted`, so that the blocks are there before they are needed.

@@ -9,11 +9,12 @@
 
 use super::JournalError;
 use super::marks::Mark;
+use super::medium::{Kind, Medium};
 use super::record::{Seq, repeated_id};
 use super::recover::Recovery;
 use super::retry::retry;
-use super::ring::{Appended, Crm, Entry, HistoryItem, Part, Pending, Ring, Settings, Stats};
-use super::storage::{FileStorage, Medium, SlowSync};
+use super::ring::{Appended, Crm, Entry, Fullness, HistoryItem, Part, Pending, Ring, Settings, Stats};
+use super::storage::{FileStorage, SlowSync};
 use crate::clock;
 use crate::limits::{JOURNAL_BATCH, JOURNAL_REOPEN_INTERVAL, JOURNAL_REQUESTS};
 use core::time::Duration;
@@ -28,7 +29,8 @@ use tokio::sync::mpsc::Sender;
 pub const FILE_NAME: &str = "ring";
 /// Milliseconds to add to each sync; for tests only (see `tests/README.md`).
 const SLOW_SYNC_VARIABLE: &str = "RINGPOST_TEST_SLOW_SYNC_MS";
-const STACK_BYTES: usize = 128 * 1024;
+/// A call of the history is some kilobytes on every level; without the compiler's optimisation 128 KiB did not suffice.
+const STACK_BYTES: usize = 256 * 1024;
 
 /// Where the journal lies and how it is run.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Setup {
     pub directory: PathBuf,
     /// Size of its file in KiB.
     pub size_kib: u32,
+    /// What it lies on, where the operator knows better than the kernel.
+    pub medium: Option<Kind>,
     /// How the ring is run.
     pub ring: Settings,
 }
@@ -98,7 +102,7 @@ pub enum Reply {
     Opened {
         /// What was found.
         recovery: Recovery,
-        /// RAM does not outlive the power: worth a warning.
+        /// What it lies on. Memory does not outlive the power: worth a warning.
         medium: Medium,
         /// Entries before this one were written by an earlier process: in doubt as far as they are not marked.
         first_own: Seq,
@@ -154,6 +158,8 @@ pub enum Reply {
     Stats(Box<Stats>),
     /// The medium began to fail, failed in another way, or is well again (none). Told once per change.
     Fault(Option<Fault>),
+    /// It is so full of undelivered calls that calls are lost, or has room again. Told once per change.
+    Full(bool),
     /// All is written; the thread ends.
     Closed,
 }
@@ -178,7 +184,8 @@ impl Journal {
             return Err(JournalError::Locked);
         }
         let (requests, inbox) = sync_channel(JOURNAL_REQUESTS);
-        let worker = Worker { setup, inbox, replies, ring: None, fault: None, opened_at: Instant::now() };
+        let (ring, fault, opened_at) = (None, None, Instant::now());
+        let worker = Worker { setup, inbox, replies, ring, fault, lost: 0, is_full: false, opened_at };
         let thread = std::thread::Builder::new().name("journal".into()).stack_size(STACK_BYTES);
         let thread = thread.spawn(move || worker.run(opened)).map_err(|error| JournalError::io("start", &error))?;
         Ok(Self { requests, thread })
@@ -220,6 +227,9 @@ struct Worker {
     replies: Sender<Reply>,
     ring: Option<FileRing>,
     fault: Option<Fault>,
+    /// Calls lost because it was full, as far as was told.
+    lost: u32,
+    is_full: bool,
     opened_at: Instant,
 }
 
@@ -276,7 +286,8 @@ impl Worker {
             }
         }
         self.settle(&mut unsynced)?;
-        self.flush_due()
+        self.flush_due()?;
+        self.tell_fullness()
     }
 
     fn append(&mut self, token: u64, mut entry: Box<Entry>, unsynced: &mut Vec<Unsynced>) -> Result<(), Gone> {
@@ -292,7 +303,10 @@ impl Worker {
                 Ok(())
             }
             Err(why) => {
-                self.tell_fault(Some(Fault(why)))?;
+                // One that is full or a call that is too large says nothing about the medium.
+                if !matches!(why, JournalError::Full | JournalError::TooLarge) {
+                    self.tell_fault(Some(Fault(why)))?;
+                }
                 self.say(Reply::AppendFailed { token, entry, why })
             }
         }
@@ -341,7 +355,12 @@ impl Worker {
             Request::History { before, max } => {
                 Reply::History(self.ring.as_ref().map_or_else(Vec::new, |ring| ring.history(before, max)))
             }
-            Request::Stats => Reply::Stats(Box::new(self.ring.as_ref().map(Ring::stats).unwrap_or_default())),
+            Request::Stats => {
+                if let Some(ring) = &mut self.ring {
+                    ring.note_clock(clock::now()); // a new day has begun, though nothing was written in it
+                }
+                Reply::Stats(Box::new(self.ring.as_ref().map(Ring::stats).unwrap_or_default()))
+            }
             // Not questions.
             Request::Append { .. } | Request::Mark { .. } | Request::Retry { .. } | Request::Close => return Ok(()),
         };
@@ -375,7 +394,7 @@ impl Worker {
     fn take_file(&mut self, opened: Result<FileStorage, JournalError>) -> Result<(), Gone> {
         match opened {
             Ok(file) => {
-                let medium = file.medium();
+                let medium = Medium::of(&self.setup.directory.join(FILE_NAME), self.setup.medium);
                 let (ring, recovery) = Ring::open(SlowSync::new(file, slow_sync()), self.setup.ring.clone());
                 let (stats, first_own) = (Box::new(ring.stats()), ring.next_seq());
                 self.ring = Some(ring);
@@ -384,6 +403,20 @@ impl Worker {
             }
             Err(why) => self.tell_fault(Some(Fault(why))),
         }
+    }
+
+    /// A spell of losses ends when half of the room is free again: calls that go one by one do not make it many spells.
+    fn tell_fullness(&mut self) -> Result<(), Gone> {
+        let Some(Fullness { open_bytes, size_bytes, lost }) = self.ring.as_ref().map(Ring::fullness) else {
+            return Ok(());
+        };
+        let is_full = if self.is_full { open_bytes > size_bytes / 8 * 3 } else { lost > self.lost };
+        self.lost = lost;
+        if is_full == self.is_full {
+            return Ok(());
+        }
+        self.is_full = is_full;
+        self.say(Reply::Full(is_full))
     }
 
     fn tell_fault(&mut self, fault: Option<Fault>) -> Result<(), Gone> {

@@ -5,8 +5,10 @@ use crate::agent::{Agent, Place};
 use crate::backlog::{client, missed};
 use pbx::Pbx;
 use portal::{Fault, Portal, PortalConfig, State};
+use ringpost::journal::medium::Medium;
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
@@ -36,6 +38,24 @@ fn refuse(portal: &Portal, number: usize) {
 /// The clients of the portal's finished calls, in the order in which they came.
 fn finished(portal: &Portal) -> Vec<String> {
     portal.calls().iter().map(|call| call.registered.phone.clone()).collect()
+}
+
+/// Changes the configuration.
+fn configure(place: &Place, from: &str, to: &str) {
+    let config = fs::read_to_string(place.config()).expect("the configuration");
+    assert!(config.contains(from), "{config}");
+    place.write_config(&config.replace(from, to));
+}
+
+/// The line of `doctor` about the journal; doctor itself fails where the portal is away.
+fn doctor_of_journal(place: &Place) -> String {
+    let told = String::from_utf8_lossy(&place.command("doctor").stdout).into_owned();
+    told.lines().find(|line| line.contains("  journal ")).expect("a line about the journal").to_owned()
+}
+
+/// How often the log tells it.
+fn times(agent: &Agent, text: &str) -> usize {
+    agent.log().matches(text).count()
 }
 
 fn await_finished(portal: &Portal, agent: &Agent, calls: usize) {
@@ -182,4 +202,120 @@ fn check_and_export_work_beside_a_daemon_and_tell_what_calls_tells() {
         checked.contains("\ncrm      bitrix24 (") && checked.contains("): 3 calls waiting, 0 refused"),
         "{checked}"
     );
+}
+
+#[test]
+fn a_full_journal_is_told_once_with_the_remedy() {
+    let (pbx, portal) = office();
+    let place = Place::new();
+    place.configure(pbx.address(), Some(&portal));
+    configure(&place, "[run]", "size_kib = 64\n[run]");
+    let mut agent = Agent::run(place);
+    in_step(&pbx, &portal);
+    let line = doctor_of_journal(&agent.place);
+    assert!(line.starts_with("ok ") && line.contains("; no call waits; on "), "{line}");
+    portal.go_down();
+    for number in 0..600 {
+        pbx.play(&missed(number), 1000.0);
+        if number % 50 == 49 {
+            let heard = |report: &Value| {
+                let journal = |key: &str| report["journal"][key].as_u64().unwrap_or(0);
+                journal("calls") + journal("dropped") > number as u64
+            };
+            agent.wait_status("the calls in the journal", SOON, heard);
+        }
+    }
+    let report = agent.wait_status("lost calls", SOON, |report| report["journal"]["dropped"].as_u64() > Some(50));
+    let journal = &report["journal"];
+    assert_eq!(journal["full"], true, "{journal}");
+    let (waiting, room) = (journal["waiting"].as_u64().expect("a count"), journal["room"].as_u64().expect("a count"));
+    assert!(waiting > 100 && waiting.abs_diff(room) * 5 < room, "{waiting} wait where about {room} fit");
+    assert_eq!(times(&agent, "the journal is full of calls that wait"), 1, "{}", agent.log());
+    let status = said(&agent.place, &["status"]);
+    assert!(status.contains("it is FULL and calls are lost: enlarge [journal] size_kib"), "{status}");
+    let line = doctor_of_journal(&agent.place);
+    assert!(line.starts_with("warn ") && line.contains("it is full and calls are lost"), "{line}");
+    assert!(line.contains("enlarge [journal] size_kib"), "{line}");
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_is_told_once_everywhere_with_the_remedy() {
+    let (pbx, portal) = office();
+    let place = Place::new();
+    place.configure(pbx.address(), Some(&portal));
+    let directory = place.path().join("journal").display().to_string();
+    configure(&place, &directory, &format!("{directory}/is/below"));
+    fs::remove_dir(place.path().join("journal")).expect("it is empty");
+    fs::write(place.path().join("journal"), "a file").expect("written");
+    let mut agent = Agent::run(place);
+    in_step(&pbx, &portal);
+    for number in 0..3 {
+        pbx.play(&missed(number), 1000.0);
+    }
+    await_finished(&portal, &agent, 3);
+    let report = agent.wait_status("three deliveries", SOON, |report| report["journal"]["unjournalled"] == 3);
+    let fault = report["journal"]["fault"].as_str().expect("a text").to_owned();
+    assert!(fault.starts_with("cannot open the journal: ") && fault.contains("has to name a directory"), "{fault}");
+    assert_eq!(times(&agent, &fault), 1, "{}", agent.log());
+    assert_eq!(times(&agent, "could not be journalled"), 1, "{}", agent.log());
+    assert!(said(&agent.place, &["status"]).contains(&fault));
+    let line = doctor_of_journal(&agent.place);
+    assert!(line.starts_with("FAIL ") && line.ends_with(&fault), "{line}");
+}
+
+#[test]
+fn what_is_written_is_counted_and_what_the_operator_says_of_the_flash_is_believed() {
+    let (pbx, portal) = office();
+    let place = Place::new();
+    place.configure(pbx.address(), Some(&portal));
+    configure(&place, "[run]", "medium = \"nor\"\n[run]");
+    let mut agent = Agent::run(place);
+    in_step(&pbx, &portal);
+    pbx.play(&missed(0), 1000.0);
+    await_finished(&portal, &agent, 1);
+    let report = agent.wait_status("a call in the journal", SOON, |report| report["journal"]["calls"] == 1);
+    let journal = &report["journal"];
+    let of = |key: &str| journal[key].as_u64().unwrap_or(0);
+    assert!(of("syncs_today") >= 1 && (50..20_000).contains(&of("bytes_today")), "{journal}");
+    if journal["medium"] == "memory" {
+        return; // the machine's directory for temporary files is in memory, which is never overruled
+    }
+    assert_eq!((journal["medium"].as_str(), of("size_bytes")), (Some("nor"), 512 * 1024), "{journal}");
+    assert!(journal["years_left"].as_f64() > Some(0.0) && of("filesystem_bytes") > 0, "{journal}");
+    let status = said(&agent.place, &["status"]);
+    let wear = status.lines().find(|line| line.contains("(NOR flash)")).unwrap_or_else(|| panic!("{status}"));
+    assert!(wear.contains(" syncs today; at the rate since the start that lasts "), "{wear}");
+    let line = doctor_of_journal(&agent.place);
+    assert!(
+        line.starts_with("ok ") && line.contains("(NOR flash), which at the rate since the start lasts "),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_journal_in_memory_is_warned_of_everywhere() {
+    let memory = Path::new("/dev/shm");
+    if Medium::of(memory, None).is_lasting() {
+        return; // a machine without; `journal::medium` has tests of what is made of the kernel's words
+    }
+    let (pbx, portal) = office();
+    let place = Place::new();
+    place.configure(pbx.address(), Some(&portal));
+    let own = memory.join(place.path().file_name().expect("a name"));
+    configure(&place, &place.path().join("journal").display().to_string(), &own.display().to_string());
+    configure(&place, "[run]", "medium = \"emmc\"\n[run]");
+    let before = doctor_of_journal(&place);
+    let mut agent = Agent::run(place);
+    in_step(&pbx, &portal);
+    let warning = "it lies in RAM: calls that wait do not outlive the power; put [journal] path on flash";
+    let report = agent.wait_status("a journal", SOON, |report| report["journal"]["size_bytes"] != 0);
+    let (status, line) = (said(&agent.place, &["status"]), doctor_of_journal(&agent.place));
+    let logged = times(&agent, warning);
+    drop(agent);
+    let _ = fs::remove_dir_all(own);
+    assert_eq!((report["journal"]["medium"].as_str(), logged), (Some("memory"), 1), "{report}");
+    assert!(status.contains(warning), "{status}");
+    for line in [before, line] {
+        assert!(line.starts_with("warn ") && line.contains(warning), "{line}");
+    }
 }

@@ -11,8 +11,10 @@ use crate::clock::Wall;
 use crate::config::WhenFull;
 use crate::crm::{Consignment, Fate, Freshness, Lane, Outcome, Shown, UploadLink};
 use crate::deliver::job::Job;
+use crate::inbox::{Answer, Asked, Wish};
+use crate::journal::medium::{Kind, Medium};
 use crate::journal::simulated::{AtCut, SimulatedMedium};
-use crate::journal::{Ring, Settings, retry};
+use crate::journal::{JournalError, Recovery, Ring, Settings, retry};
 use crate::limits::{AFTER_CRASH, CALLS_IN_HAND, CARD_WORTH, FRESH_CALL};
 use crate::mirror::Progress;
 use crate::number::rules::Rules;
@@ -23,6 +25,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
+use tokio::sync::oneshot;
 
 /// What lies between the hub and the threads that the tests play.
 #[derive(Default)]
@@ -226,8 +229,8 @@ impl Office {
     fn open_journal(&mut self) {
         let Some(ring) = &self.ring else { return };
         let stats = Box::new(ring.stats());
-        let opened =
-            Reply::Opened { recovery: Recovery::default(), medium: Medium::Lasting, first_own: ring.next_seq(), stats };
+        let medium = Medium { kind: Kind::Nor, filesystem: "jffs2".try_into().unwrap(), size_bytes: 1 << 20 };
+        let opened = Reply::Opened { recovery: Recovery::default(), medium, first_own: ring.next_seq(), stats };
         self.hub.journal_said(opened, self.now);
     }
 
@@ -646,7 +649,7 @@ fn without_a_journal_calls_are_delivered_from_memory_and_outlive_a_kill() {
     office.call("1.1", 5);
     office.secs(5);
     assert_eq!(office.posted().len(), 1);
-    assert_eq!(office.hub.journal_report().unjournalled, 1);
+    assert_eq!(office.hub.journal_report(office.now.mono).unjournalled, 1);
 
     office.portal_is_slow = true;
     office.call("2.1", 5);
@@ -684,7 +687,7 @@ fn a_journal_that_refuses_writes_costs_no_call() {
     }
     office.secs(60);
     assert_eq!(office.posted().len(), 5);
-    assert_eq!(office.hub.journal_report().unjournalled, 5);
+    assert_eq!(office.hub.journal_report(office.now.mono).unjournalled, 5);
 }
 
 #[test]
@@ -822,7 +825,7 @@ fn a_repeated_identity_is_another_call_with_a_card_of_its_own() {
     assert_eq!(posted[0].id, "office-75.0");
     assert!(posted[1].id.starts_with("office-75.0-r"), "{}", posted[1].id);
     assert_eq!(talk_secs(&posted[1]), 7);
-    assert_eq!(office.hub.journal_report().repeated, 0, "told when the journal is asked");
+    assert_eq!(office.hub.journal_report(office.now.mono).repeated, 0, "told when the journal is asked");
     assert_eq!(office.ring.as_ref().unwrap().stats().repeated, 1);
     assert!(office.hub.seats[0].schedule.cards().is_empty());
 }

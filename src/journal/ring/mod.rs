@@ -19,7 +19,9 @@ mod read;
 mod turn;
 mod types;
 
-pub use types::{Addressee, Appended, Crm, CrmTag, Dating, Entry, HistoryItem, Part, Pending, Settings, Stats};
+pub use types::{
+    Addressee, Appended, Crm, CrmTag, Dating, Entry, Fullness, HistoryItem, Part, Pending, Settings, Stats,
+};
 
 use super::JournalError;
 use super::frame::{HEADER_BYTES, Kind, PAYLOAD_BYTES_MAX, SEQUENCE_END};
@@ -200,6 +202,12 @@ impl<S: Storage> Ring<S> {
             unwritten: self.marks.iter().filter_map(|marked| self.unwritten(marked)).collect(),
             ..self.counters.clone()
         }
+    }
+
+    /// How full it is: asked after every append, so it costs nothing.
+    pub fn fullness(&self) -> Fullness {
+        let lost = self.counters.dropped.saturating_add(self.counters.refused);
+        Fullness { open_bytes: self.index.open_bytes(), size_bytes: self.storage.size(), lost }
     }
 
     /// The storage under it.

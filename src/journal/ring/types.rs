@@ -132,6 +132,17 @@ pub struct HistoryItem {
     pub deliveries: Bounded<(Crm, State, Ticket, Reason), JOURNAL_CRMS>,
 }
 
+/// How full a ring is of calls that must not be overwritten. They get at least three quarters of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fullness {
+    /// Bytes of undelivered calls.
+    pub open_bytes: u64,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// Calls dropped or refused because it was full, since the start.
+    pub lost: u32,
+}
+
 /// How the journal is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
