@@ -222,12 +222,6 @@ impl fmt::Display for Crm {
             }
         }
         writeln!(f, "         {delivered} delivered, {recordings} recordings, {refused} refused, {retries} repeated")?;
-        if refused > 0 {
-            writeln!(
-                f,
-                "         `ringpost calls --dead` lists refused calls with the reason, `ringpost retry` tries them again"
-            )?;
-        }
         let fault = Some(&self.fault).filter(|fault| !fault.is_empty());
         fault.into_iter().chain(&self.notices).try_for_each(|line| writeln!(f, "         {line}"))
     }

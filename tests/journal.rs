@@ -7,7 +7,7 @@ use journal_model::{at, boot, entry, largest_call, settings, unset, usual_call};
 use ringpost::call::record::CallRecord;
 use ringpost::clock::{Monotonic, Stamp, Wall};
 use ringpost::journal::simulated::{AtCut, SimulatedMedium};
-use ringpost::journal::{Crm, Mark, Part, Ring, Seq, Settings};
+use ringpost::journal::{Crm, Mark, Part, Ring, Seq, Settings, inspect};
 use ringpost::text::bounded;
 use std::collections::BTreeSet;
 
@@ -93,6 +93,32 @@ fn a_ring_that_turned_many_times_is_clean() {
     ring.sync().unwrap();
     let (_, recovery) = Ring::open(ring.storage().clone(), settings(1));
     assert!(recovery.is_clean(), "{recovery:?}");
+}
+
+/// Whatever the bytes are, looking at them ends, and no call is counted that was not found.
+#[test]
+fn a_damaged_file_is_looked_at_and_not_believed() {
+    let good = filled(150);
+    let (_, found) = inspect(good.clone());
+    assert!(found.is_sound() && !found.is_foreign(), "{found:?}");
+    assert_eq!((found.calls, found.crms[0].waiting, found.version), (150, 150, Some(1)));
+    assert_eq!(found.crms[0].tag, settings(1).crms[0]);
+    let mut random = fastrand::Rng::with_seed(7);
+    for round in 0..300 {
+        let mut medium = good.clone();
+        let image = medium.image_mut();
+        for _ in 0..random.usize(1..30) {
+            let (from, to) = (random.usize(0..image.len()), random.usize(0..image.len()));
+            match random.u8(0..3) {
+                0 => image[from] ^= 1 << random.u8(0..8),
+                1 => image.copy_within(from..(from + 300).min(image.len()), to.min(image.len() - 300)),
+                _ => image[from..(from + 500).min(to.max(from))].fill(random.u8(..)),
+            }
+        }
+        let (_, found) = inspect(medium);
+        assert_eq!(found.calls + found.lost, found.recovery.entries, "round {round}");
+        assert!(found.calls <= 150, "round {round}: {found:?}");
+    }
 }
 
 /// The first call that a PBX takes after it started without a clock: its identity is the same each time.

@@ -116,6 +116,11 @@ impl Index {
         self.counts.open
     }
 
+    /// How many entries a CRM refused; counted when somebody asks, which is seldom.
+    pub fn dead(&self) -> usize {
+        self.slots.values().filter(|slot| slot.is_dead(self.active)).count()
+    }
+
     /// Bytes of entries that must not be overwritten.
     pub fn open_bytes(&self) -> u64 {
         self.counts.open_bytes

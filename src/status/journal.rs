@@ -18,6 +18,8 @@ pub struct Journal {
     pub waiting: u64,
     /// Calls that were lost because it was full.
     pub dropped: u64,
+    /// Calls in it that a CRM refused for ever.
+    pub refused: u64,
     /// Calls are being lost because it is full of those that wait.
     pub full: bool,
     /// About how many waiting calls it can hold, reckoned by those that wait now; zero while none does.
@@ -96,6 +98,13 @@ impl fmt::Display for Journal {
     /// A few lines for people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "journal  {} calls, {} waiting, {} lost when full", self.calls, self.waiting, self.dropped)?;
+        if self.refused > 0 {
+            let refused = self.refused;
+            writeln!(
+                f,
+                "         {refused} refused: `ringpost calls --dead` tells why, `ringpost retry` tries them again"
+            )?;
+        }
         self.fmt_room(f)?;
         self.fmt_wear(f)?;
         if self.damaged > 0 {
@@ -198,6 +207,12 @@ mod tests {
         assert_eq!(told(Some(1000.0)), lasts("more than 100 years"));
         assert_eq!(told(Some(17.4)), lasts("17 years"));
         assert_eq!(told(Some(0.5)), lasts("6 months"));
+    }
+
+    #[test]
+    fn people_read_that_calls_were_refused_and_what_to_do() {
+        let refused = told(&Journal { refused: 2, ..Journal::default() });
+        assert_eq!(refused, ["2 refused: `ringpost calls --dead` tells why, `ringpost retry` tries them again"]);
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn a_refused_call_is_listed_blocks_nobody_and_arrives_once_when_it_is_tried_agai
     let reason = delivery["reason"].as_str().expect("a reason").to_owned();
     assert!(reason.contains("No such thing") && text.ends_with(&format!("  bitrix24 refused: {reason}\n")), "{text}");
     let status = said(&agent.place, &["status"]);
-    assert!(status.contains("ringpost calls --dead"), "{status}");
+    assert!(status.contains("\n         1 refused: `ringpost calls --dead` tells why, `ringpost retry`"), "{status}");
 
     // The portal still refuses it: back to the list.
     assert_eq!(said(&agent.place, &["retry", &id]), "1 call is tried again\n");
@@ -117,7 +117,8 @@ fn a_refused_call_is_listed_blocks_nobody_and_arrives_once_when_it_is_tried_agai
     assert!(unknown.contains("no call of this identity is refused"), "{unknown}");
     assert_eq!(said(&agent.place, &["retry", &id]), "1 call is tried again\n");
     await_finished(&portal, &agent, 4);
-    agent.wait_status("the delivery", SOON, |report| report["journal"]["waiting"] == 0);
+    let delivered = |report: &Value| report["journal"]["waiting"] == 0 && report["journal"]["refused"] == 0;
+    agent.wait_status("the delivery", SOON, delivered);
     assert_eq!(said(&agent.place, &["calls", "--dead"]), "");
     assert_eq!(said(&agent.place, &["retry", "--all"]), "no call is refused\n");
     assert_eq!(finished(&portal)[3], client(1));

@@ -84,13 +84,14 @@ impl Account {
 
     fn report(&self, unwritten: Vec<status::Unwritten>, now: Monotonic) -> status::Journal {
         let Stats { entries, dropped, refused, repeated, bytes, syncs, open_bytes, size_bytes, .. } = self.stats;
-        let Stats { bytes_today, syncs_today, .. } = self.stats;
+        let Stats { bytes_today, syncs_today, dead, .. } = self.stats;
         let waiting = self.stats.undelivered.iter().copied().max().unwrap_or(0).into();
         let written = Written { bytes, syncs: u64::from(syncs), over: now.since(self.started) };
         let journal = status::Journal {
             calls: u64::from(entries),
             waiting,
             dropped: u64::from(dropped) + u64::from(refused),
+            refused: u64::from(dead),
             full: self.is_full,
             // As many as wait, times the room for them by what they take of it: between three quarters, where delivered calls
             // lie among them, and all but the pages that the ring keeps free.

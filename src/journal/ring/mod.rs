@@ -199,6 +199,7 @@ impl<S: Storage> Ring<S> {
             open_bytes: self.index.open_bytes(),
             entries: u32::try_from(self.index.count()).unwrap_or(u32::MAX),
             undelivered,
+            dead: u32::try_from(self.index.dead()).unwrap_or(u32::MAX),
             unwritten: self.marks.iter().filter_map(|marked| self.unwritten(marked)).collect(),
             ..self.counters.clone()
         }

@@ -154,6 +154,8 @@ pub struct Stats {
     pub entries: u32,
     /// Undelivered calls of each configured CRM.
     pub undelivered: Bounded<u32, JOURNAL_CRMS>,
+    /// Calls that a configured CRM refused for ever.
+    pub dead: u32,
     /// Marks that wait for the next append, at most [`JOURNAL_MARKS`](crate::limits::JOURNAL_MARKS): the file does not
     /// tell them yet.
     pub unwritten: Vec<(Seq, Crm, Mark)>,
