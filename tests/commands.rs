@@ -10,6 +10,7 @@ mod journal_model;
 use agent::{Agent, Place};
 use journal_model::{at, entry, settings, usual_call};
 use pbx::Pbx;
+use ringpost::journal::marks::FORMAT_VERSION;
 use ringpost::journal::storage::FileStorage;
 use ringpost::journal::{Crm, CrmTag, Mark, Ring};
 use ringpost::text::bounded;
@@ -203,7 +204,7 @@ fn journal_check_tells_what_a_file_holds_without_a_configuration() {
         let (code, said, why) = ringpost(&["journal", "check", &named.display().to_string()]);
         assert_eq!((code, why.as_str()), (Some(0), ""), "{said}");
         let lines: Vec<&str> = said.lines().collect();
-        assert_eq!(lines[0], format!("{}: a journal of format 1", file.display()));
+        assert_eq!(lines[0], format!("{}: a journal of format {FORMAT_VERSION}", file.display()));
         assert!(lines[1].starts_with("size     64 KiB, 16 pages, records 1 to "), "{said}");
         assert!(
             lines[2].starts_with("calls    5, begun from 2026-11-22T20:42:43+00:00 to 2026-11-22T20:46:43+00:00"),
@@ -223,7 +224,7 @@ fn journal_check_counts_what_is_damaged_and_fails() {
     let place = Place::new();
     let file = journal_in(&place, 64, 5);
     let mut bytes = std::fs::read(&file).expect("the journal");
-    bytes[100] ^= 1;
+    bytes[50] ^= 1;
     bytes[40_960..45_056].fill(0x5a);
     std::fs::write(&file, &bytes).expect("a damaged journal");
     let (code, said, why) = ringpost(&["journal", "check", &file.display().to_string()]);

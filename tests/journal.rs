@@ -6,6 +6,7 @@ mod journal_model;
 use journal_model::{at, boot, entry, largest_call, settings, unset, usual_call};
 use ringpost::call::record::CallRecord;
 use ringpost::clock::{Monotonic, Stamp, Wall};
+use ringpost::journal::marks::FORMAT_VERSION;
 use ringpost::journal::simulated::{AtCut, SimulatedMedium};
 use ringpost::journal::{Crm, Mark, Part, Ring, Seq, Settings, inspect};
 use ringpost::text::bounded;
@@ -101,7 +102,7 @@ fn a_damaged_file_is_looked_at_and_not_believed() {
     let good = filled(150);
     let (_, found) = inspect(good.clone());
     assert!(found.is_sound() && !found.is_foreign(), "{found:?}");
-    assert_eq!((found.calls, found.crms[0].waiting, found.version), (150, 150, Some(1)));
+    assert_eq!((found.calls, found.crms[0].waiting, found.version), (150, 150, Some(FORMAT_VERSION)));
     assert_eq!(found.crms[0].tag, settings(1).crms[0]);
     let mut random = fastrand::Rng::with_seed(7);
     for round in 0..300 {

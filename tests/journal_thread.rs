@@ -132,25 +132,25 @@ impl Drop for Desk {
 fn that_it_is_full_is_told_once_until_half_of_the_room_is_free_again() {
     let mut desk = Desk::open("full", WhenFull::DropOldest);
     assert!(matches!(desk.append(20), (said, 0) if said.is_empty()), "there is room");
-    let (said, refused) = desk.append(400);
+    let (said, refused) = desk.append(800);
     assert!(matches!(said.as_slice(), [Reply::Full(true)]), "{said:?}");
     assert_eq!(refused, 0, "the oldest go");
     let fit = desk.waiting();
-    assert!((100..400).contains(&fit), "{fit} wait");
+    assert!((100..800).contains(&fit), "{fit} wait");
     // A few that are delivered make room for a few, which is not the end of it.
     assert!(desk.deliver(5).is_empty());
     let (said, _) = desk.append(50);
     assert!(said.is_empty(), "the same spell: {said:?}");
-    let said = desk.deliver(fit * 3 / 5);
+    let said = desk.deliver(fit * 3 / 4);
     assert!(matches!(said.as_slice(), [Reply::Full(false)]), "{said:?}");
-    let (said, _) = desk.append(300);
+    let (said, _) = desk.append(800);
     assert!(matches!(said.as_slice(), [Reply::Full(true)]), "another spell: {said:?}");
 }
 
 #[test]
 fn a_full_journal_that_keeps_what_it_has_is_no_failing_medium() {
     let mut desk = Desk::open("newest", WhenFull::DropNewest);
-    let (said, refused) = desk.append(400);
+    let (said, refused) = desk.append(800);
     assert!(matches!(said.as_slice(), [Reply::Full(true)]), "{said:?}");
     assert!(refused > 50, "{refused} were refused");
 }
