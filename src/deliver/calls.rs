@@ -163,6 +163,18 @@ impl Fact {
         untouched && self.failures == 0 && self.suspensions == 0 && (self.way == Way::Together || may_look)
     }
 
+    /// Whether the journal knows all that is known of it: nothing came of it yet.
+    fn is_as_journalled(&self) -> bool {
+        let Ticket { call, in_doubt, refusals, .. } = &self.ticket;
+        let untried = self.failures == 0 && self.suspensions == 0 && self.way == Way::Together;
+        untried && !in_doubt && *refusals == 0 && *call == self.noted
+    }
+
+    /// Whether older calls are still to be read: it comes after them, out of the journal, unless it ended just now.
+    fn is_early(&self, read: Option<Seq>) -> bool {
+        self.is_old && read.is_some_and(|read| self.seq > Some(read)) && self.is_as_journalled()
+    }
+
     /// At work somewhere.
     fn is_away(&self) -> bool {
         self.in_flight || self.card_in_flight
@@ -249,6 +261,8 @@ pub struct Calls {
     cursor: Seq,
     /// Nothing waits after the cursor.
     dry: bool,
+    /// Something was seen to wait there.
+    behind: bool,
     asked: Option<Asked>,
     /// What was asked last, and that the journal was too busy to hear it.
     asked_one: bool,
@@ -306,6 +320,7 @@ impl Calls {
             started,
             cursor: Seq(0),
             dry: false,
+            behind: false,
             asked: None,
             asked_one: false,
             unheard: false,
@@ -321,16 +336,24 @@ impl Calls {
     pub fn deal(&mut self, fact: Fact) {
         let journalled = self.journalled();
         if fact.seq.is_some() && journalled >= CALLS_IN_HAND && !self.make_room() {
-            self.dry = false;
+            (self.dry, self.behind) = (false, true);
         } else if fact.seq.is_none() && self.hand.len() - journalled >= UNJOURNALLED_CALLS {
             log::error!("call {} is lost: neither the journal nor the memory has room for it", fact.record.id);
         } else {
+            if self.dry {
+                // All older ones are in hand, or dealt with.
+                self.cursor = self.cursor.max(fact.seq.unwrap_or_default());
+            }
             self.hand.push_back(fact);
         }
     }
 
     /// What to read from the journal next, if there is room.
     pub fn question(&mut self, now: Monotonic) -> Option<Question> {
+        if self.asked.is_none() {
+            let read = self.read_up_to();
+            self.hand.retain(|fact| fact.is_away() || !fact.is_early(read));
+        }
         if !self.may_ask() {
             return None;
         }
@@ -368,7 +391,7 @@ impl Calls {
                 }
             }
             Some(Asked::Next) | None => {
-                self.dry = entries.is_empty();
+                (self.dry, self.behind) = (entries.is_empty(), !entries.is_empty());
                 self.cursor = entries.iter().map(|entry| entry.seq).max().unwrap_or_default().max(self.cursor);
             }
         }
@@ -402,8 +425,9 @@ impl Calls {
         for fact in &mut self.hand {
             fact.is_old = !fact.is_fresh(now);
         }
-        let pace = self.pace;
-        let due = |fact: &&mut Fact| !fact.is_away() && fact.due_within(&pace) <= now.mono;
+        let (pace, read) = (self.pace, self.read_up_to());
+        let is_due = |fact: &Fact| fact.due_within(&pace) <= now.mono && !fact.is_early(read);
+        let due = |fact: &&mut Fact| !fact.is_away() && is_due(fact);
         let first = self.hand.iter_mut().filter(due).min_by_key(|fact| fact.rank())?;
         first.in_flight = true;
         let (seq, shares) = (first.seq, together && first.may_share());
@@ -498,10 +522,16 @@ impl Calls {
         true
     }
 
-    /// Keeps of a call what the journal does not know, and leaves the call to the journal.
+    /// Leaves a call to the journal, and keeps what the journal does not know of it.
     fn put_aside(&mut self, at: usize) {
         let Some(seq) = self.hand.get(at).and_then(|fact| fact.seq) else { return };
         let Some(fact) = self.hand.remove(at) else { return };
+        if fact.is_as_journalled() && self.asked.is_none() {
+            // Read again in its turn: out of it, younger calls would go first.
+            self.cursor = self.cursor.min(Seq(seq.0.saturating_sub(1)));
+            (self.dry, self.behind) = (false, true);
+            return;
+        }
         let Fact { ticket, failures, in_doubt, due, settles, .. } = fact;
         if let Some(gone) = self.aside.put(Aside { seq, ticket, failures, in_doubt, due, settles }) {
             self.forgotten.note(&gone);
@@ -542,6 +572,11 @@ impl Calls {
         let again = self.forgotten.again().filter(|_| self.dry);
         let journal = self.aside.next_due().into_iter().chain(again);
         hand.chain(journal.filter(|_| self.may_ask() && !self.unheard)).min()
+    }
+
+    /// How far the journal was read; none: to its end, as far as is known.
+    fn read_up_to(&self) -> Option<Seq> {
+        self.behind.then_some(self.cursor)
     }
 
     fn may_ask(&self) -> bool {

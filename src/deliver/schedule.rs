@@ -506,6 +506,7 @@ impl Schedule {
                 if !self.answered_for_one(after) {
                     self.portal.failed(now.mono, None);
                 }
+                self.without_users = 0;
                 self.calls.put_back(now.mono, after, report.ticket, report.shown, true);
             }
             Outcome::Suspend { after, .. } => self.calls.suspended(now.mono, after, report.ticket, report.shown),
@@ -576,7 +577,10 @@ impl Schedule {
             // Nothing else asks the portal yet, so this is what finds out that it is back.
             let wish = if let Outcome::Retry { after, .. } = outcome { *after } else { None };
             self.portal.failed(now, wish);
-            self.users_failures = self.users_failures.saturating_add(1);
+            // A portal that is out of use takes no call either.
+            if !matches!(outcome, Outcome::Suspend { .. }) {
+                self.users_failures = self.users_failures.saturating_add(1);
+            }
             if self.users_failures >= USERS_PATIENCE {
                 self.without_users = CALLS_WITHOUT_USERS;
             }

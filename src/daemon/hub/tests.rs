@@ -11,5 +11,6 @@ mod cards;
 mod identity;
 mod kills;
 mod link;
+mod outages;
 mod unjournalled;
 mod withheld;

@@ -179,6 +179,8 @@ fn calls_of_an_earlier_process_are_in_doubt_and_wait_for_its_last_request() {
 #[test]
 fn a_portal_that_is_down_is_asked_less_and_less_and_no_call_is_dropped() {
     let mut schedule = schedule();
+    schedule.question(at(0).mono).unwrap();
+    schedule.loaded(Part::Call, Vec::new(), at(0));
     for n in 0..200 {
         schedule.appended(Some(Seq(100 + n)), Arc::new(record(&format!("o-{n}"), at(1), &[])), Ticket::default());
     }

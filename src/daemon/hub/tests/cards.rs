@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::desks::Desk;
-use super::lane::Done;
+use super::lane::{Done, Mood};
 use super::world::Office;
 use crate::journal::simulated::AtCut;
 use crate::limits::CARD_WORTH;
@@ -25,7 +25,7 @@ fn a_restored_card_of_a_call_that_is_no_more_is_closed_and_forgotten() {
     let saved = orphaned(&office.desk, &empty);
     office.start(Some(saved), AtCut::KeepsAll);
     office.secs(5);
-    assert_eq!(office.done.last(), Some(&Done::Announced { id: "office-1.1".into(), ringing: 0 }), "closed");
+    assert_eq!(office.portals[0].done.last(), Some(&Done::Announced { id: "office-1.1".into(), ringing: 0 }), "closed");
     assert!(office.hub.seats[0].schedule.cards().is_empty(), "forgotten");
 }
 
@@ -36,7 +36,7 @@ fn it_is_forgotten_even_when_the_portal_never_answers() {
     let empty = office.desk.0.borrow().mirror.clone();
     office.ring("1.1");
     let saved = orphaned(&office.desk, &empty);
-    office.portal_is_slow = true;
+    office.portal().mood = Mood::Slow;
     office.start(Some(saved), AtCut::KeepsAll);
     office.wait(CARD_WORTH + Duration::from_secs(5));
     assert!(office.hub.seats[0].schedule.cards().is_empty(), "cards pile up");

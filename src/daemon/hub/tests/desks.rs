@@ -2,6 +2,7 @@
 
 use super::super::*;
 use crate::deliver::job::Job;
+use crate::limits::CRMS;
 use crate::mirror::Progress;
 use core::cell::RefCell;
 use std::collections::VecDeque;
@@ -10,7 +11,8 @@ use std::rc::Rc;
 #[derive(Default)]
 pub(super) struct Outside {
     pub(super) requests: VecDeque<Request>,
-    pub(super) jobs: VecDeque<Job>,
+    /// By CRM.
+    pub(super) jobs: [VecDeque<Job>; CRMS],
     pub(super) mirror: Vec<u8>,
     pub(super) handed_over: Vec<u8>,
     pub(super) progress: Progress,
@@ -48,9 +50,15 @@ impl MirrorDesk for Desk {
     }
 }
 
-impl LaneDesk for Desk {
+/// The lanes of one CRM.
+pub(super) struct LanesOf {
+    pub(super) desk: Desk,
+    pub(super) crm: usize,
+}
+
+impl LaneDesk for LanesOf {
     fn send(&self, job: Job) -> bool {
-        self.0.borrow_mut().jobs.push_back(job);
+        self.desk.0.borrow_mut().jobs[self.crm].push_back(job);
         true
     }
 }

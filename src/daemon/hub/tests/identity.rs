@@ -1,6 +1,7 @@
 //! Calls of one identity are told apart.
 
 use super::super::*;
+use super::lane::Mood;
 use super::world::{Office, begun, talk_secs};
 
 #[test]
@@ -13,7 +14,7 @@ fn a_repeated_identity_is_another_call_with_a_card_of_its_own() {
     office.call("75.0", 7);
     office.secs(600);
     let posted = office.posted();
-    assert_eq!(posted.len(), 2, "lost: {:#?}", office.done);
+    assert_eq!(posted.len(), 2, "lost: {:#?}", office.portals[0].done);
     assert_eq!(posted[0].id, "office-75.0");
     assert!(posted[1].id.starts_with("office-75.0-r"), "{}", posted[1].id);
     assert_eq!(talk_secs(&posted[1]), 7);
@@ -25,7 +26,7 @@ fn a_repeated_identity_is_another_call_with_a_card_of_its_own() {
 /// A call that waits, and another one to which a PBX without a clock gives the same identity, later than the tracker
 /// remembers that it was given.
 fn repeat_identity(office: &mut Office, again: impl FnOnce(&mut Office)) {
-    office.portal_is_down = true;
+    office.portal().mood = Mood::Down;
     office.call("75.0", 5);
     office.secs(3600);
     let first = office.hub.seats[0].schedule.in_hand().next().unwrap().clone();
@@ -36,11 +37,11 @@ fn repeat_identity(office: &mut Office, again: impl FnOnce(&mut Office)) {
 }
 
 fn both_are_posted_apart(office: &mut Office) {
-    office.portal_is_down = false;
+    office.portal().mood = Mood::Well;
     office.secs(3600);
     let mut posted = office.posted();
     posted.sort_by_key(talk_secs);
-    assert_eq!(posted.iter().map(talk_secs).collect::<Vec<_>>(), [5, 7], "{:#?}", office.done);
+    assert_eq!(posted.iter().map(talk_secs).collect::<Vec<_>>(), [5, 7], "{:#?}", office.portals[0].done);
     assert_eq!(posted[0].id, "office-75.0");
     assert!(posted[1].id.starts_with("office-75.0-r"), "{}", posted[1].id);
 }
@@ -76,7 +77,7 @@ fn one_that_the_journal_takes_again_is_told_apart_from_one_that_it_does_not_hold
 #[test]
 fn one_that_the_journal_cannot_take_is_told_apart_from_its_backlog() {
     let mut office = Office::new();
-    office.portal_is_down = true;
+    office.portal().mood = Mood::Down;
     office.call("75.0", 5);
     office.secs(3600);
     office.cut_power();

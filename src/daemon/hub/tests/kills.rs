@@ -1,6 +1,6 @@
 //! Kills of the process, a journal that sleeps, a mirror that fails: one call, once, with its talk time.
 
-use super::lane::Done;
+use super::lane::{Done, Mood};
 use super::world::{Office, talk_secs};
 use crate::call::record::Disposition;
 use crate::limits::{CALLS_IN_HAND, FRESH_CALL};
@@ -10,7 +10,7 @@ use core::time::Duration;
 fn a_call_gets_a_card_while_it_rings_and_is_posted_once() {
     let mut office = Office::new();
     office.ring("1.1");
-    assert_eq!(office.done, [Done::Announced { id: "office-1.1".into(), ringing: 1 }]);
+    assert_eq!(office.portals[0].done, [Done::Announced { id: "office-1.1".into(), ringing: 1 }]);
     office.answer_call("1.1");
     office.secs(30);
     office.hang_up("1.1");
@@ -35,11 +35,11 @@ fn a_kill_at_any_moment_of_a_call_leaves_one_call_with_its_talk_time() {
                         office.execute_unheard();
                     }
                     office.kill();
-                    office.portal_is_slow = false;
+                    office.portal().mood = Mood::Well;
                     office.list_in_state((at < 3).then_some("1.1"), if at < 2 { 5 } else { 6 });
                 }
             };
-            office.portal_is_slow = moment == 1 || moment >= 4;
+            office.portal().mood = if moment == 1 || moment >= 4 { Mood::Slow } else { Mood::Well };
             office.ring("1.1");
             kill(&mut office, 0);
             kill(&mut office, 1);
@@ -86,14 +86,14 @@ fn nothing_is_announced_before_the_mirror_has_its_ticket() {
     office.secs(1);
     office.desk.0.borrow_mut().mirror_waits = true;
     office.ring("1.1");
-    assert_eq!(office.announced(), 0, "a kill now would lose the ticket");
+    assert_eq!(office.portal().announced(), 0, "a kill now would lose the ticket");
     {
         let mut outside = office.desk.0.borrow_mut();
         outside.mirror_waits = false;
         outside.write_mirror();
     }
     office.turn();
-    assert_eq!(office.announced(), 1);
+    assert_eq!(office.portal().announced(), 1);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_mirror_that_cannot_be_written_costs_no_card_and_is_tried_again() {
     office.secs(1);
     office.desk.0.borrow_mut().mirror_fails = true;
     office.ring("1.1");
-    assert_eq!(office.announced(), 1);
+    assert_eq!(office.portal().announced(), 1);
     assert!(!office.hub.is_mirrored());
     office.answer_call("1.1");
     office.secs(5);
@@ -121,7 +121,7 @@ fn a_mirror_that_cannot_be_written_costs_no_card_and_is_tried_again() {
 #[test]
 fn an_old_failed_state_is_written_again_though_nothing_changes() {
     let mut office = Office::new();
-    office.portal_is_down = true;
+    office.portal().mood = Mood::Down;
     office.desk.0.borrow_mut().mirror_fails = true;
     office.ring = None;
     office.call("1.1", 5);
@@ -140,7 +140,7 @@ fn a_journal_that_sleeps_holds_up_neither_cards_nor_the_next_calls_and_loses_not
     office.secs(60);
     assert!(office.posted().is_empty(), "not before it is safe");
     office.ring("2.1");
-    assert_eq!(office.announced(), 3, "{:?}", office.done); // rings, is answered, the next one rings
+    assert_eq!(office.portal().announced(), 3, "{:?}", office.portals[0].done); // rings, is answered, the next one rings
     office.kill();
     office.journal_sleeps = false;
     office.list(None);
@@ -153,7 +153,7 @@ fn a_journal_that_sleeps_holds_up_neither_cards_nor_the_next_calls_and_loses_not
 #[test]
 fn a_backlog_larger_than_the_hand_is_delivered_whole_once_and_in_order() {
     let mut office = Office::new();
-    office.portal_is_down = true;
+    office.portal().mood = Mood::Down;
     let calls = 5 * CALLS_IN_HAND;
     for call in 0..calls {
         office.call(&format!("{}.1", 1000 + call), 2);
@@ -162,7 +162,7 @@ fn a_backlog_larger_than_the_hand_is_delivered_whole_once_and_in_order() {
     assert!(office.posted().is_empty());
     office.kill();
     office.wait(FRESH_CALL + Duration::from_secs(60)); // calls of this moment go before older ones
-    office.portal_is_down = false;
+    office.portal().mood = Mood::Well;
     office.secs(3600);
     let ids: Vec<String> = office.posted().iter().map(|call| call.id.to_string()).collect();
     let expected: Vec<String> = (0..calls).map(|call| format!("office-{}.1", 1000 + call)).collect();

@@ -1,5 +1,6 @@
 //! Calls that the journal could not take: delivered from memory, and once.
 
+use super::lane::Mood;
 use super::world::Office;
 use crate::limits::AFTER_CRASH;
 
@@ -12,15 +13,16 @@ fn without_a_journal_calls_are_delivered_from_memory_and_outlive_a_kill() {
     assert_eq!(office.posted().len(), 1);
     assert_eq!(office.hub.journal_report().unjournalled, 1);
 
-    office.portal_is_slow = true;
+    office.portal().mood = Mood::Slow;
     office.call("2.1", 5);
     office.secs(5);
     office.execute_unheard();
     office.kill();
-    (office.ring, office.portal_is_slow) = (ring, false);
+    office.ring = ring;
+    office.portal().mood = Mood::Well;
     office.open_journal();
     office.secs(600);
-    assert_eq!(office.posted().len(), 2, "{:#?}", office.done);
+    assert_eq!(office.posted().len(), 2, "{:#?}", office.portals[0].done);
     assert_eq!(office.ring.as_ref().unwrap().stats().entries, 1, "the journal is back and has what waited");
 }
 
@@ -28,11 +30,11 @@ fn without_a_journal_calls_are_delivered_from_memory_and_outlive_a_kill() {
 fn a_call_from_memory_that_a_crash_cut_off_is_looked_up_and_not_at_once() {
     let mut office = Office::new();
     office.ring = None;
-    office.portal_is_slow = true;
+    office.portal().mood = Mood::Slow;
     office.call("1.1", 5);
     office.secs(5);
     office.kill();
-    office.portal_is_slow = false;
+    office.portal().mood = Mood::Well;
     office.secs(AFTER_CRASH.as_secs() - 2);
     assert!(office.posted().is_empty(), "the request that the crash cut off may still run");
     office.secs(600);

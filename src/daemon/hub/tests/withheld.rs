@@ -1,7 +1,7 @@
 //! Calls that the rules for numbers keep out of the CRM.
 
 use super::super::*;
-use super::lane::Done;
+use super::lane::{Done, Mood};
 use super::world::Office;
 use crate::call::record::Withheld;
 use crate::number::rules::Rules;
@@ -24,14 +24,14 @@ fn a_withheld_call_is_kept_with_its_reason_and_never_posted() {
     let mut office = Office::with(not_clients("8916123*"));
     office.call("1.1", 30);
     office.secs(600);
-    assert_eq!(office.done, []);
+    assert_eq!(office.portals[0].done, []);
     assert_eq!(newest(&office), ("+79161234567".into(), Some(Withheld::Client), 0));
     // What was decided stands when the list is another one.
-    office.numbers = Rules::default();
+    office.plan.numbers = Rules::default();
     for restart in [Office::kill, Office::cut_power] {
         restart(&mut office);
         office.secs(600);
-        assert_eq!((office.done.len(), newest(&office).1), (0, Some(Withheld::Client)));
+        assert_eq!((office.portals[0].done.len(), newest(&office).1), (0, Some(Withheld::Client)));
     }
     office.call("1.2", 30);
     office.secs(600);
@@ -42,11 +42,11 @@ fn a_withheld_call_is_kept_with_its_reason_and_never_posted() {
 #[test]
 fn a_call_that_waits_to_be_posted_is_posted_though_the_list_is_another_one() {
     let mut office = Office::new();
-    office.portal_is_down = true;
+    office.portal().mood = Mood::Down;
     office.call("1.1", 30);
-    office.numbers = not_clients("*");
+    office.plan.numbers = not_clients("*");
     office.cut_power();
-    office.portal_is_down = false;
+    office.portal().mood = Mood::Well;
     office.secs(600);
     assert_eq!(office.the_call().client, "79161234567");
 }
@@ -56,12 +56,12 @@ fn the_card_of_a_call_that_is_withheld_later_is_closed() {
     let mut office = Office::new();
     office.ring("1.1");
     office.secs(2);
-    office.numbers = not_clients("+7916*");
+    office.plan.numbers = not_clients("+7916*");
     office.kill();
     office.list_in_state(Some("1.1"), 5);
     office.secs(2);
     let (open, closed) = (("office-1.1".into(), 1), ("office-1.1".into(), 0));
-    assert_eq!(office.done, [open, closed].map(|(id, ringing)| Done::Announced { id, ringing }));
+    assert_eq!(office.portals[0].done, [open, closed].map(|(id, ringing)| Done::Announced { id, ringing }));
     office.hang_up("1.1");
     office.secs(600);
     assert_eq!((office.posted().len(), newest(&office).1), (0, Some(Withheld::Client)));
