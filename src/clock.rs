@@ -1,14 +1,20 @@
 //! The two times of ringpost, and the only caller of the system's clocks.
 //!
-//! [`Monotonic`] measures durations; it is the kernel's CLOCK_MONOTONIC, so it means the same in every process of one
-//! boot. [`Wall`] dates calls and counts only once it is plausible: a router without a battery boots months in the
-//! past. A [`Stamp`] holds both, so that a call made before the clock was set gets its true date later. Does not set
-//! clocks and does not wait.
+//! [`Monotonic`] measures durations; it is the kernel's CLOCK_BOOTTIME, so it means the same in every process of one
+//! boot, and goes on while the machine is suspended, in which calls and portals go on too. [`Wall`] dates calls and
+//! counts only once it is plausible: a router without a battery boots months in the past, and its clock is set in a
+//! step once it has found a time server. A [`Stamp`] holds both, so that a call is dated by what the wall clock says
+//! *now* of the moment at which it was made, whatever it said then. [`Steps`] notices that the clock was set. Does not
+//! set clocks and does not wait.
+//!
+//! Why a clock that is behind the newest call of the journal is not called implausible: one call from a clock that was
+//! ahead by years would make every right clock implausible for as long.
 
+use crate::limits::CLOCK_STEP;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// Milliseconds of the kernel's monotonic clock (since boot, suspend not counted).
+/// Milliseconds since boot by the kernel's clock that nobody sets, time in suspend counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Monotonic(u64);
 
@@ -45,8 +51,27 @@ impl core::ops::Add<Duration> for Monotonic {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Wall(i64);
 
-/// No call was posted by ringpost before this date (2026-01-01), so an earlier clock has not been set yet.
-const EARLIEST_PLAUSIBLE: Wall = Wall(1_767_225_600_000);
+/// No call is posted before the program was built, so an earlier clock has not been set yet. The date is that of the
+/// build where it is told in a way that leaves builds reproducible.
+const EARLIEST_PLAUSIBLE: Wall = built_at(option_env!("SOURCE_DATE_EPOCH"));
+
+/// The date of a build, from its seconds since 1970; without one the date of the first lines of ringpost, 2026-01-01.
+const fn built_at(told: Option<&str>) -> Wall {
+    const FIRST: i64 = 1_767_225_600;
+    let Some(mut digits) = (match told {
+        Some(told) => Some(told.as_bytes()),
+        None => None,
+    }) else {
+        return Wall(FIRST * 1000);
+    };
+    let mut secs: i64 = 0;
+    while let [digit @ b'0'..=b'9', rest @ ..] = digits {
+        secs = secs.saturating_mul(10).saturating_add((*digit - b'0') as i64);
+        digits = rest;
+    }
+    // No number, or a date that is given to all files alike.
+    if !digits.is_empty() || secs < FIRST { Wall(FIRST * 1000) } else { Wall(secs.saturating_mul(1000)) }
+}
 
 impl Wall {
     /// From milliseconds since 1970.
@@ -73,7 +98,8 @@ impl Wall {
     }
 }
 
-/// One moment on both clocks. `wall` is what the wall clock said then, plausible or not.
+/// One moment on both clocks. `wall` is what the wall clock said then, right or wrong. A monotonic time of zero is none:
+/// the moment lies in another boot, and the wall time is all that is known of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// On the monotonic clock.
@@ -83,20 +109,57 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The true date of this stamp as seen at `now` of the same boot: its own wall time if that was plausible, else
-    /// reckoned back from `now`, else none (the clock has not been set yet).
+    /// The true date of this stamp as seen at `now`. A moment of this boot is reckoned back from `now`, for the clock may
+    /// have been set since; without a plausible clock now, and of another boot, its own wall time counts if that was
+    /// plausible. None: the clock has not been set yet.
     pub fn date(self, now: Stamp) -> Option<Wall> {
-        if self.wall.is_plausible() {
-            return Some(self.wall);
+        let own = Some(self.wall).filter(|wall| wall.is_plausible());
+        if self.is_of_another_boot() && own.is_some() {
+            return own;
         }
-        let age = i64::try_from(now.mono.since(self.mono).as_millis()).ok()?;
-        now.wall.is_plausible().then(|| Wall(now.wall.0.saturating_sub(age)))
+        let reckoned = Wall(now.wall.0.saturating_sub(millis_of(self.age(now))));
+        now.wall.is_plausible().then_some(reckoned).or(own)
     }
+
+    /// Time since this moment: by the monotonic clock, or by the wall clock for a moment of another boot if both
+    /// readings are plausible. At least what has passed since the boot, otherwise.
+    pub fn age(self, now: Stamp) -> Duration {
+        if self.is_of_another_boot() && self.wall.is_plausible() && now.wall.is_plausible() {
+            let millis = now.wall.0.saturating_sub(self.wall.0);
+            return Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+        }
+        now.mono.since(self.mono)
+    }
+
+    fn is_of_another_boot(self) -> bool {
+        self.mono == Monotonic::default()
+    }
+}
+
+/// Notices that the wall clock was set, by comparing how far it is from the monotonic one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Steps {
+    offset: Option<i64>,
+}
+
+impl Steps {
+    /// By how many milliseconds the wall clock was set forward (or back) since the last look; none: it only ran. What it
+    /// drifts or is drawn along between two looks is no step.
+    pub fn look(&mut self, now: Stamp) -> Option<i64> {
+        let offset = now.wall.0.saturating_sub(millis_of(now.mono.since(Monotonic::default())));
+        let before = self.offset.replace(offset)?;
+        let step = offset.saturating_sub(before);
+        (u128::from(step.unsigned_abs()) >= CLOCK_STEP.as_millis()).then_some(step)
+    }
+}
+
+fn millis_of(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Reads both clocks.
 pub fn now() -> Stamp {
-    let mono = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let mono = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let wall = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
     Stamp { mono: Monotonic(u64::try_from(millis(mono)).unwrap_or(0)), wall: Wall(millis(wall)) }
 }
@@ -131,12 +194,57 @@ mod tests {
         assert_eq!(Wall::from_millis(4_107_542_400_000).to_iso8601(), "2100-03-01T00:00:00+00:00");
     }
 
+    fn stamp(mono: u64, wall: i64) -> Stamp {
+        Stamp { mono: Monotonic::from_millis(mono), wall: Wall::from_millis(wall) }
+    }
+
+    const NOON: i64 = 1_795_293_703_000;
+    const HOUR: i64 = 3_600_000;
+
     #[test]
-    fn a_call_before_the_clock_was_set_gets_its_date_later() {
-        let ring = Stamp { mono: Monotonic::from_millis(5_000), wall: Wall::from_millis(7) };
-        let unset = Stamp { mono: Monotonic::from_millis(9_000), wall: Wall::from_millis(4_007) };
-        let set = Stamp { mono: Monotonic::from_millis(65_000), wall: Wall::from_millis(1_795_293_703_000) };
-        assert_eq!(ring.date(unset), None);
-        assert_eq!(ring.date(set), Some(Wall::from_millis(1_795_293_643_000)));
+    fn a_call_is_dated_by_the_clock_as_it_is_set_now_whatever_it_said_then() {
+        for wrong in [7, 1_600_000_000_000, NOON - HOUR, NOON + HOUR, 4_000_000_000_000] {
+            let ring = stamp(5_000, wrong);
+            assert_eq!(ring.date(stamp(65_000, NOON)), Some(Wall(NOON - 60_000)), "{wrong}");
+            assert_eq!(ring.age(stamp(65_000, NOON)), Duration::from_secs(60));
+        }
+        let (unset, set_back) = (stamp(5_000, 7), stamp(9_000, 4_007));
+        assert_eq!(unset.date(set_back), None);
+        assert_eq!(stamp(5_000, NOON).date(set_back), Some(Wall(NOON)), "a battery that fails in mid-day");
+    }
+
+    #[test]
+    fn a_call_of_another_boot_keeps_its_date() {
+        let call = stamp(0, NOON - HOUR);
+        assert_eq!(call.date(stamp(20_000, NOON)), Some(Wall(NOON - HOUR)));
+        assert_eq!(call.age(stamp(20_000, NOON)), Duration::from_secs(3600));
+        assert_eq!(
+            stamp(0, 0).date(stamp(20_000, NOON)),
+            Some(Wall(NOON - 20_000)),
+            "not known: the start of this boot"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_noticed_and_one_that_is_drawn_along_is_not() {
+        let mut steps = Steps::default();
+        assert_eq!(steps.look(stamp(1_000, 7)), None, "nothing to compare with");
+        assert_eq!(steps.look(stamp(61_000, 60_007)), None);
+        assert_eq!(steps.look(stamp(62_000, NOON)), Some(NOON - 61_007));
+        // 500 parts in a million for an hour.
+        assert_eq!(steps.look(stamp(3_662_000, NOON + HOUR + 1_800)), None);
+        assert_eq!(steps.look(stamp(3_663_000, NOON + 2_800)), Some(-HOUR));
+        // Hours of suspend, in which both go on.
+        assert_eq!(steps.look(stamp(18_063_000, NOON + 4 * HOUR + 2_800)), None);
+    }
+
+    #[test]
+    fn the_earliest_plausible_date_is_that_of_the_build() {
+        let first = Wall(1_767_225_600_000);
+        assert_eq!(built_at(Some("1795293703")), Wall(NOON));
+        for told in [None, Some(""), Some("0"), Some("1"), Some("1795293703x"), Some("-5")] {
+            assert_eq!(built_at(told), first, "{told:?}");
+        }
+        assert_eq!(built_at(Some("99999999999999999999")), Wall(i64::MAX));
     }
 }

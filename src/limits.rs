@@ -379,6 +379,19 @@ pub const DOUBT_SETTLE_LONGEST: Duration = Duration::from_secs(75);
 /// pages cost memory.
 pub const LANE_STACK_BYTES: usize = 256 * 1024;
 
+// ---- clocks ---------------------------------------------------------------------------------------------------------
+
+/// The wall clock counts as set when it moved so far against the monotonic one between two looks. Below it, it drifts or is
+/// drawn along; what that adds up to is not told.
+pub const CLOCK_STEP: Duration = Duration::from_secs(3);
+/// How long a machine whose clock cannot be true may take to find a time server before somebody is told what to do. From
+/// then on requests go all the same: TLS refuses what it cannot check, so nothing is lost by trying, and it succeeds where
+/// only the date of our own build is wrong, or where the portal's certificate is older than this clock.
+pub const CLOCK_PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// A portal whose clock differs from ours by more is believed: it was checked by its certificate, and ours may not have
+/// been set yet.
+pub const CLOCK_DISAGREEMENT: Duration = Duration::from_secs(5 * 60);
+
 // ---- status ---------------------------------------------------------------------------------------------------------
 
 /// Time a client of the status socket has to take its report. Then it is hung up on.

@@ -40,6 +40,8 @@ pub struct Report {
     pub crm: Vec<Crm>,
     /// The mirror of calls in progress is being kept.
     pub mirror: bool,
+    /// What is wrong with this machine's clock; empty: nothing.
+    pub clock: String,
 }
 
 /// The PBX as the link sees it.
@@ -201,6 +203,9 @@ impl fmt::Display for Report {
                 f,
                 "         calls in progress are not kept over a restart: the state directory cannot be written"
             )?;
+        }
+        if !self.clock.is_empty() {
+            writeln!(f, "clock    {}", self.clock)?;
         }
         for crm in &self.crm {
             f.write_char('\n')?;

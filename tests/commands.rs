@@ -60,6 +60,21 @@ fn replay_tells_each_call_of_a_trace_in_a_line() {
     assert!(why.contains(&absent), "{why}");
 }
 
+#[test]
+fn the_time_zone_changes_no_date() {
+    let replay = |zone: &str| {
+        let words = ["replay", "--json", &trace("inbound-answered")];
+        let told = Command::new(env!("CARGO_BIN_EXE_ringpost")).args(words).env("TZ", zone).output();
+        String::from_utf8_lossy(&told.expect("ringpost runs").stdout).into_owned()
+    };
+    let universal = replay("UTC0");
+    let call: serde_json::Value = serde_json::from_str(&universal).expect("a call");
+    assert!(call["started"].as_str().is_some_and(|date| date.ends_with("+00:00")), "{universal}");
+    for zone in ["", "MSK-3", "<+0530>-5:30", "EST5EDT,M3.2.0,M11.1.0", ":/nowhere", "Europe/Moscow"] {
+        assert_eq!(replay(zone), universal, "{zone}");
+    }
+}
+
 /// A call of a Yeastar S, as far as it is needed to see one.
 const YEASTAR: &str = "Event: Newchannel\r\nChannel: PJSIP/1000-0000001f\r\nChannelState: 4\r\nCallerIDNum: 1000\r\n\
     Context: DLPN_DialPlan1000\r\nExten: 1001\r\nUniqueid: 1763761303.1\r\nLinkedid: 1763761303.1\r\n\r\n";

@@ -9,6 +9,7 @@
 
 mod journal;
 
+use super::clockwatch::{ClockWatch, News};
 use super::desks::{JournalDesk, LaneDesk, MirrorDesk};
 use super::image::{CardImage, FinishedImage, Image, SavedImage};
 use crate::call::record::{CallId, CallRecord};
@@ -20,7 +21,7 @@ use crate::deliver::schedule::{Policy, Schedule};
 use crate::journal::record::repeated_id;
 use crate::journal::thread::{Reply, Request};
 use crate::journal::{Addressee, Crm, CrmTag, Entry, Seq};
-use crate::limits::{APPENDS_IN_FLIGHT, MIRROR_GATHER, MIRROR_INTERVAL};
+use crate::limits::{APPENDS_IN_FLIGHT, CLOCK_DISAGREEMENT, MIRROR_GATHER, MIRROR_INTERVAL};
 use crate::log::Repeated;
 use crate::status;
 use journal::Account;
@@ -101,6 +102,7 @@ pub struct Hub {
     resync_wanted: bool,
     /// When the PBX was last heard, while the link is down; by this process or by the one before it.
     last_heard: Option<Stamp>,
+    clock: ClockWatch,
 }
 
 /// What the mirror was last told.
@@ -155,6 +157,7 @@ impl Hub {
             account: Account::since(now.mono),
             resync_wanted: false,
             last_heard,
+            clock: ClockWatch::default(),
         };
         let records: Vec<CallId> = finished.iter().map(|image| image.record.id.clone()).collect();
         hub.restore_cards(cards, &records, now.mono);
@@ -261,6 +264,7 @@ impl Hub {
 
     /// Does what is due: mirror, jobs, marks, questions to the journal. Call it after everything that happened.
     pub fn pump(&mut self, now: Stamp) {
+        self.watch_clock(now);
         self.tracker.handle_timeout(now);
         self.drain(now);
         self.prepare_cards(now.mono);
@@ -280,13 +284,34 @@ impl Hub {
         let kept = changed || (self.tracker.calls() > 0 && self.last_heard.is_none());
         let again = self.is_unwritten().then(|| self.mirrored.at + MIRROR_INTERVAL);
         let mirror = kept.then(|| self.mirrored.at + wait).into_iter().chain(again).min();
-        schedules.chain(self.tracker.poll_timeout()).chain(mirror).min()
+        let clock = self.clock.poll_timeout();
+        schedules.chain(self.tracker.poll_timeout()).chain(mirror).chain(clock).min()
     }
 
     /// Everything that waits for a portal is tried now.
     pub fn kick(&mut self, now: Monotonic) {
         for seat in &mut self.seats {
             seat.schedule.kick(now);
+        }
+    }
+
+    /// What is wrong with this machine's clock; empty: nothing.
+    pub fn clock_fault(&self, now: Stamp) -> String {
+        self.clock.fault(now)
+    }
+
+    /// A clock that was set dates calls anew, and may have been what a portal was refused for.
+    fn watch_clock(&mut self, now: Stamp) {
+        match self.clock.look(now) {
+            Some(News::Set(step)) => {
+                log::info!("the clock was set {step}; calls of this boot that wait are dated by it");
+                self.ask_stats(); // the journal notes the clock with whatever it is asked
+                if step.size() >= CLOCK_DISAGREEMENT {
+                    self.kick(now.mono);
+                }
+            }
+            Some(News::Unset) => log::error!("{}", self.clock.fault(now)),
+            None => {}
         }
     }
 

@@ -4,6 +4,7 @@
 //! socket. Whatever could wait, for flash, DNS, TLS or a portal, is behind a channel on a thread of its own. Decides
 //! nothing: [`hub`] ties the engines together and hands its work in at [`desks`], `pbx` drives the link, [`image`] is what outlives a kill.
 
+mod clockwatch;
 pub mod desks;
 pub mod hub;
 pub mod image;
@@ -141,6 +142,7 @@ impl Daemon {
             journal: self.hub.journal_report(clock::now().mono),
             crm: self.hub.crm_reports(clock::now().mono),
             mirror: self.hub.is_mirrored(),
+            clock: self.hub.clock_fault(clock::now()),
         }
     }
 

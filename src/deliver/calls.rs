@@ -16,7 +16,7 @@ use super::job::Question;
 use crate::call::record::{CallId, CallRecord};
 use crate::clock::{Monotonic, Stamp};
 use crate::crm::{Consignment, Fate, Shown, Ticket};
-use crate::journal::{Dating, Part, Pending, Seq};
+use crate::journal::{Part, Pending, Seq};
 use crate::limits::{
     AFTER_CRASH, BACKOFF_LONGEST, CALL_ASIDE_WAIT, CALL_RETRY_LONGEST, CALL_STUCK_PACE, CALLS_IN_HAND, CALLS_RESCAN,
     CALLS_TOGETHER, DOUBT_SETTLE_LONGEST, FRESH_CALL, SUSPENDED_AGAIN, TICKET_BYTES, UNJOURNALLED_CALLS,
@@ -37,8 +37,6 @@ pub struct Fact {
     pub ticket: Ticket,
     /// Who has its card open.
     pub shown: Shown,
-    /// How good its stamps are.
-    pub dating: Dating,
     /// Ask the CRM first.
     pub in_doubt: bool,
     /// What the CRM calls it, as far as the journal knows.
@@ -94,7 +92,7 @@ impl Fact {
         shown: Shown,
         card_in_flight: bool,
     ) -> Self {
-        let (due, settles, dating) = (Monotonic::default(), Monotonic::default(), Dating::Known);
+        let (due, settles) = (Monotonic::default(), Monotonic::default());
         let (in_doubt, failures, suspensions, in_flight, backlog) = (false, 0, 0, false, false);
         let (way, is_old) = (Way::default(), false);
         Self {
@@ -102,7 +100,6 @@ impl Fact {
             record,
             ticket,
             shown,
-            dating,
             in_doubt,
             noted: Text::new(),
             failures,
@@ -137,22 +134,17 @@ impl Fact {
     /// A call of the backlog. One that may have been delivered by a process that crashed waits until that process's
     /// last request is over (see [`after_crash`]).
     fn loaded(entry: Pending, started: Monotonic, now: Stamp) -> Self {
-        let Pending { seq, call, ticket, in_doubt, dating, .. } = entry;
+        let Pending { seq, call, ticket, in_doubt, .. } = entry;
         let noted = ticket.call.clone();
         let fact = Self::fresh(Some(seq), Arc::from(call), ticket, Shown::default(), false);
-        let fact = Self { noted, in_doubt, dating, backlog: true, ..fact };
+        let fact = Self { noted, in_doubt, backlog: true, ..fact };
         let settles = if in_doubt { started + after_crash(&fact, now) } else { Monotonic::default() };
         fact.not_before(settles)
     }
 
-    /// How long ago the call ended, by the wall clocks of then and now if both were set, else by the monotonic clock.
-    pub fn age(&self, now: Stamp) -> Duration {
-        age(&self.record, self.dating, now)
-    }
-
     /// Whether it ended just now.
     pub fn is_fresh(&self, now: Stamp) -> bool {
-        self.age(now) <= FRESH_CALL
+        self.record.ended.age(now) <= FRESH_CALL
     }
 
     /// Whether nothing is known of it at the CRM and nothing was wrong with it so far: it may go with others.
@@ -238,18 +230,6 @@ pub enum Turn<'a> {
 /// has never gone with others, whose request may take its time.
 fn after_crash(fact: &Fact, now: Stamp) -> Duration {
     if fact.is_fresh(now) { AFTER_CRASH } else { DOUBT_SETTLE_LONGEST }
-}
-
-/// Time since the call ended, by the wall clocks of then and now if both were set, else by the monotonic clock.
-pub fn age(record: &CallRecord, dating: Dating, now: Stamp) -> Duration {
-    let ended = record.ended;
-    match dating {
-        Dating::Known if ended.wall.is_plausible() && now.wall.is_plausible() => {
-            let millis = now.wall.as_millis().saturating_sub(ended.wall.as_millis());
-            Duration::from_millis(u64::try_from(millis).unwrap_or(0))
-        }
-        _ => now.mono.since(ended.mono),
-    }
 }
 
 /// The hand of one CRM.

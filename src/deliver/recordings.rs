@@ -9,7 +9,7 @@ use super::job::Question;
 use crate::call::record::CallRecord;
 use crate::clock::Monotonic;
 use crate::crm::{Ticket, UploadLink};
-use crate::journal::{self, Dating, Part, Seq};
+use crate::journal::{self, Part, Seq};
 use crate::limits::{
     DOUBT_SETTLE_LONGEST, RECORDING_LOOKS, RECORDING_RETRY, RECORDINGS_IN_HAND, RECORDINGS_RESCAN,
     UNJOURNALLED_RECORDINGS,
@@ -29,8 +29,6 @@ pub struct Pending {
     pub ticket: Ticket,
     /// Recordings still to be attached, as bits by index.
     pub left: u8,
-    /// How good its stamps are.
-    pub dating: Dating,
     /// Ask the CRM first.
     pub in_doubt: bool,
     /// Where the CRM wants it; good for one attempt.
@@ -47,8 +45,8 @@ impl Pending {
     pub fn new(seq: Option<Seq>, record: Arc<CallRecord>, ticket: Ticket, in_doubt: bool, due: Monotonic) -> Self {
         let left =
             (0..record.recordings.len()).fold(0, |bits, index| bits | 1_u8.checked_shl(index as u32).unwrap_or(0));
-        let (settles, dating) = (Monotonic::default(), Dating::Known);
-        Self { seq, record, ticket, left, dating, in_doubt, link: None, due, settles, in_flight: false, looks: 0 }
+        let settles = Monotonic::default();
+        Self { seq, record, ticket, left, in_doubt, link: None, due, settles, in_flight: false, looks: 0 }
     }
 
     /// The same with what the CRM said of where it wants it.
@@ -63,14 +61,13 @@ impl Pending {
     }
 
     fn loaded(entry: journal::Pending, due: Monotonic) -> Self {
-        let journal::Pending { seq, call, ticket, recordings_left: left, dating, .. } = entry;
+        let journal::Pending { seq, call, ticket, recordings_left: left, .. } = entry;
         // Whether an attach of an earlier attempt arrived is not in the journal.
         Self {
             seq: Some(seq),
             record: Arc::from(call),
             ticket,
             left,
-            dating,
             in_doubt: true,
             link: None,
             due,

@@ -17,7 +17,7 @@
 //! | refused | no card | marked *refused* | the others' turn, or *recordings given up* |
 
 use super::backoff::Backoff;
-use super::calls::{Calls, Fact, Turn, age};
+use super::calls::{Calls, Fact, Turn};
 use super::cards::{Card, Cards};
 use super::drain::{Drain, Draining};
 use super::job::{Counters, Dealt, Job, Question, Report};
@@ -394,7 +394,7 @@ impl Schedule {
             record: Arc::clone(&pending.record),
             ticket: pending.ticket.clone(),
             left: pending.left,
-            patient: age(&pending.record, pending.dating, now) < RECORDING_OTHERS_WAIT,
+            patient: pending.record.ended.age(now) < RECORDING_OTHERS_WAIT,
             in_doubt: pending.in_doubt,
             link: pending.take_link(),
         })
@@ -648,7 +648,7 @@ impl Schedule {
 
     fn recording_failed(&mut self, wish: Duration, in_doubt: bool, why: &str, now: Stamp) {
         let Some(pending) = self.recordings.in_flight() else { return };
-        let age = age(&pending.record, pending.dating, now);
+        let age = pending.record.ended.age(now);
         if age > self.policy.recording_give_up && pending.is_hopeless() {
             self.give_up_recordings(why);
         } else {

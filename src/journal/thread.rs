@@ -369,7 +369,9 @@ impl Worker {
 
     fn flush_due(&mut self) -> Result<(), Gone> {
         let Some(ring) = &mut self.ring else { return Ok(()) };
-        match ring.flush_due(clock::now()) {
+        let now = clock::now();
+        ring.note_clock(now);
+        match ring.flush_due(now) {
             Ok(()) => Ok(()),
             Err(why) => self.tell_fault(Some(Fault(why))),
         }

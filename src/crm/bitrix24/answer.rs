@@ -30,6 +30,8 @@ pub(super) struct Good<T> {
     pub(super) next: Option<u32>,
     /// When this method's used-up time is released, in seconds since 1970.
     pub(super) reset_at: Option<u64>,
+    /// What the portal's clock said when it had the answer, in seconds since 1970.
+    pub(super) finished_at: Option<u64>,
 }
 
 /// An error in the portal's words.
@@ -46,8 +48,8 @@ pub(super) struct ApiError {
 /// Reads an answer.
 pub(super) fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Reply<T> {
     match envelope(body) {
-        Reply::Good(Good { result, next, reset_at }) => match serde_json::from_str(result.get()) {
-            Ok(result) => Reply::Good(Good { result, next, reset_at }),
+        Reply::Good(Good { result, next, reset_at, finished_at }) => match serde_json::from_str(result.get()) {
+            Ok(result) => Reply::Good(Good { result, next, reset_at, finished_at }),
             Err(_) => Reply::Unreadable,
         },
         Reply::Error(error) => Reply::Error(error),
@@ -62,7 +64,9 @@ fn envelope(body: &[u8]) -> Reply<&RawValue> {
     let Ok(Object(Some(envelope))) = serde_json::from_slice::<Object<Envelope<'_>>>(body) else {
         return Reply::Unreadable;
     };
-    let reset_at = envelope.time.0.and_then(|time| time.operating_reset_at.number());
+    let time = envelope.time.0.as_ref();
+    let reset_at = time.and_then(|time| time.operating_reset_at.number());
+    let finished_at = time.and_then(|time| time.finish.number());
     if let Some(code) = envelope.error {
         let text = envelope.error_description.into_text();
         return Reply::Error(ApiError { code: code.into_text(), text, reset_at });
@@ -70,7 +74,7 @@ fn envelope(body: &[u8]) -> Reply<&RawValue> {
     match envelope.result {
         Some(result) => {
             let next = envelope.next.number().and_then(|next| u32::try_from(next).ok());
-            Reply::Good(Good { result, next, reset_at })
+            Reply::Good(Good { result, next, reset_at, finished_at })
         }
         None => Reply::Unreadable,
     }
@@ -91,6 +95,8 @@ struct Envelope<'a> {
 
 #[derive(serde::Deserialize)]
 struct Time {
+    #[serde(default)]
+    finish: Scalar,
     #[serde(default)]
     operating_reset_at: Scalar,
 }

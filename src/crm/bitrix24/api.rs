@@ -1,15 +1,16 @@
 //! One portal on the wire: sends a method's parameters, reads the envelope, minds the limits.
 //!
 //! The thin shell between the pure builders and readers and [`Http`]: it owns the portal's address (which a renaming
-//! changes), the request limit and what the portal said of its methods' time. One request per call, no retries: a
+//! changes), the request limit and what the portal said of its methods' time and of the time of day. One request per call, no retries: a
 //! repeated request is somebody else's decision. Never prints the address.
 
 use super::address::Address;
 use super::answer::{ApiError, Good, Reply, read};
 use super::batch::{self, Commands};
 use super::fault::{Fault, Kind};
+use super::hour::Hour;
 use super::method::{BATCH, FINISH, Method, REGISTER, UPLOAD};
-use crate::clock;
+use crate::clock::{self, Stamp};
 use crate::crm::bucket::Gate;
 use crate::crm::http::{Allowance, Answer, Http, HttpFault, Upload};
 use crate::crm::{Lane, Outcome};
@@ -32,6 +33,7 @@ pub(super) struct Api {
     configured: String,
     gate: Gate,
     resets: Mutex<Vec<(Method, u64), BLOCKED_METHODS>>,
+    hour: Mutex<Hour>,
     /// Time allowed for a request about a card, and for any other but an upload.
     times: (Duration, Duration),
 }
@@ -41,7 +43,7 @@ impl Api {
         let times = (CRM_CARD_TIMEOUT, CRM_REQUEST_TIMEOUT);
         let configured = address.host().to_owned();
         let (address, gate) = (RwLock::new(address), Gate::default());
-        Self { http, address, configured, gate, resets: Mutex::default(), times }
+        Self { http, address, configured, gate, resets: Mutex::default(), hour: Mutex::default(), times }
     }
 
     pub(super) fn with_times(self, card: Duration, request: Duration) -> Self {
@@ -119,6 +121,21 @@ impl Api {
         self.address().host().to_owned()
     }
 
+    /// This moment with the time of day by which calls of this portal are dated.
+    pub(super) fn dated(&self, now: Stamp) -> Stamp {
+        self.with_hour(|hour| hour.dated(now))
+    }
+
+    /// What to do about a clock that the portal contradicts.
+    pub(super) fn clock_notice(&self) -> Option<String> {
+        let host = self.host();
+        self.with_hour(|hour| hour.disagreement(clock::now())).map(|words| format!("{host}: {words}"))
+    }
+
+    fn with_hour<T>(&self, ask: impl FnOnce(&mut Hour) -> T) -> T {
+        ask(&mut self.hour.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// What to do about a portal that was renamed: the new name is known to this process only.
     pub(super) fn renamed(&self) -> Option<String> {
         let (was, is) = (&self.configured, self.host());
@@ -130,7 +147,7 @@ impl Api {
     }
 
     fn enter(&self, lane: Lane, method: Method) -> Result<(), Fault> {
-        if !clock::now().wall.is_plausible() {
+        if !self.with_hour(|hour| hour.may_ask(clock::now())) {
             return Err(Fault::Clock);
         }
         self.gate.pass(lane, method).map_err(Fault::Held)
@@ -154,6 +171,10 @@ impl Api {
         match read::<T>(&answer.body) {
             Reply::Good(good) if answer.status < 300 => {
                 self.went_well(method, good.reset_at);
+                if let Some(secs) = good.finished_at {
+                    let news = self.with_hour(|hour| hour.heard(secs, clock::now()));
+                    news.into_iter().for_each(|words| log::warn!("{}: {words}", self.host()));
+                }
                 Ok(good)
             }
             Reply::Error(error) => Err(self.refused(method, answer, &error)),

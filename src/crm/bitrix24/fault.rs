@@ -77,7 +77,7 @@ pub(super) enum Kind {
 pub(super) enum Fault {
     /// Our own request limit: not sent.
     Held(Duration),
-    /// This machine's clock is not set: not sent, TLS could not succeed.
+    /// This machine's clock is not set: not sent, TLS could hardly succeed.
     Clock,
     /// No answer.
     Http(HttpFault),

@@ -1,9 +1,10 @@
 //! Bitrix24: telephony by incoming webhook.
 //!
 //! The pure parts are `request` (what is asked), `answer` (what is said), `fault` (what an error means), `cards` (who
-//! sees what), `status_code` and `reason`. Around them `api` (one portal on the wire), `users` (a cache), `delivery`
-//! (the recovery table), `together` (a backlog, by `batch` and at its `pace`), `upload` and `doctor`. What a portal does is cited from Bitrix24's REST documentation and
-//! the public code of its telephony module; where both disagree the code says which one it trusts.
+//! sees what), `hour` (whose clock dates calls), `status_code` and `reason`. Around them `api` (one portal on the wire),
+//! `users` (a cache), `delivery` (the recovery table), `together` (a backlog, by `batch` and at its `pace`), `upload` and
+//! `doctor`. What a portal does is cited from Bitrix24's REST documentation and the public code of its telephony module;
+//! where both disagree the code says which one it trusts.
 //!
 //! Bounds: the caps of [`crate::limits`] under "the CRM side". Deliberately not here: retries, queues, the journal.
 
@@ -15,6 +16,7 @@ mod cards;
 mod delivery;
 mod doctor;
 mod fault;
+mod hour;
 mod method;
 mod pace;
 mod reason;
@@ -105,7 +107,7 @@ impl Bitrix24 {
     fn register_live(&self, call: &LiveCall, wanted: &cards::Party, ticket: &mut Ticket) -> Result<Shown, Outcome> {
         let Some(user) = ticket.user.or(wanted.first().copied()) else { return Ok(Shown::default()) };
         ticket.user = Some(user);
-        let mut facts = Facts::of_live(call, &self.settings.anonymous);
+        let mut facts = Facts::of_live(call, &self.settings.anonymous, self.api.dated(crate::clock::now()));
         let (show, create) = (wanted.contains(&user), cards::creates(self.settings.create, call.direction));
         loop {
             let params = request::register(&facts, user, show, create);
@@ -214,7 +216,8 @@ impl Port for Bitrix24 {
         in_doubt: bool,
         now: Stamp,
     ) -> Outcome {
-        let delivered = self.know_users().and_then(|()| delivery::Delivery::new(self, call, freshness, now));
+        let delivered =
+            self.know_users().and_then(|()| delivery::Delivery::new(self, call, freshness, self.api.dated(now)));
         let outcome = match delivered {
             Ok(delivery) => delivery.run(ticket, shown, in_doubt),
             Err(outcome) => outcome,
@@ -226,7 +229,7 @@ impl Port for Bitrix24 {
     }
 
     fn deliver_together(&self, calls: &mut [Consignment], now: Stamp) -> Outcome {
-        let taken = self.know_users().and_then(|()| self.take_together(calls, now));
+        let taken = self.know_users().and_then(|()| self.take_together(calls, self.api.dated(now)));
         taken.err().unwrap_or(Outcome::Done)
     }
 
@@ -263,7 +266,7 @@ impl Port for Bitrix24 {
     }
 
     fn notice(&self) -> Option<String> {
-        self.api.renamed()
+        self.api.renamed().or_else(|| self.api.clock_notice())
     }
 
     fn user_of(&self, extension: &Extension) -> Option<u32> {

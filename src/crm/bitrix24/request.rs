@@ -7,7 +7,7 @@
 
 use crate::call::live::LiveCall;
 use crate::call::record::{CallRecord, Direction};
-use crate::clock::Wall;
+use crate::clock::{Stamp, Wall};
 use serde_json::{Value, json};
 
 /// Longest PHONE_NUMBER.
@@ -31,9 +31,9 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Of a call in progress. Without a plausible clock the portal dates it itself.
-    pub(super) fn of_live(call: &LiveCall, anonymous: &str) -> Self {
-        let started = call.started.wall.is_plausible().then_some(call.started.wall);
+    /// Of a call in progress, as seen at `now`. Without a plausible clock the portal dates it itself.
+    pub(super) fn of_live(call: &LiveCall, anonymous: &str, now: Stamp) -> Self {
+        let started = call.started.date(now);
         Self {
             id: external_id(&call.id),
             phone: phone(&call.client, anonymous),

@@ -91,7 +91,7 @@ impl fmt::Display for TlsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotYetValid => "its certificate is not valid yet: this machine's clock is behind, set it (NTP)",
-            Self::Expired => "its certificate has expired, or this machine's clock is ahead",
+            Self::Expired => "its certificate has expired, or this machine's clock is ahead: compare the date (NTP)",
             Self::UnknownIssuer => "its certificate is signed by nobody we trust: update ca-bundle, or set ca_file",
             Self::WrongName => "its certificate belongs to another host: check the address",
             Self::BadCertificate => "its certificate cannot be used",

@@ -8,6 +8,7 @@ mod pbx;
 mod world;
 
 mod cards;
+mod clocks;
 mod identity;
 mod kills;
 mod link;

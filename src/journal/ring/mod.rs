@@ -154,10 +154,16 @@ impl<S: Storage> Ring<S> {
         self.marks_since.map(|since| since + JOURNAL_MARK_DELAY)
     }
 
-    /// Writes the waiting marks if they have waited long enough. Does not sync: the system writes them back in its own
-    /// time, and a lost mark costs a look-up.
+    /// Writes the waiting marks, or a clock that was set, if they have waited long enough. Syncs the clock only: the system
+    /// writes marks back in its own time, and a lost one costs a look-up.
     pub fn flush_due(&mut self, now: Stamp) -> Result<(), JournalError> {
-        if self.next_flush().is_some_and(|due| due <= now.mono) { self.flush(now) } else { Ok(()) }
+        if self.next_flush().is_none_or(|due| due > now.mono) {
+            return Ok(());
+        }
+        // Once in a boot, and without it calls would have no date for ever.
+        let dates = self.clock_due.is_some();
+        self.flush(now)?;
+        if dates { self.sync() } else { Ok(()) }
     }
 
     /// Writes the waiting marks now, without a sync.

@@ -138,8 +138,14 @@ impl<S: Storage> Ring<S> {
 
     /// Says how good the stamps are, and makes those that mean nothing in this boot harmless.
     fn date(&self, slot: &Slot, stored: &mut Stored) -> Dating {
-        let Some(boot) = stored.undated else { return Dating::Known };
+        let of_this_boot = !slot.recovered || stored.boot != 0 && stored.boot == self.settings.boot.fingerprint();
         let call = &mut stored.call;
+        let Some(boot) = stored.undated else {
+            if !of_this_boot {
+                (call.started.mono, call.ended.mono) = (Monotonic::from_millis(0), Monotonic::from_millis(0));
+            }
+            return Dating::Known;
+        };
         (call.started.wall, call.ended.wall) = (Wall::from_millis(0), Wall::from_millis(0));
         if !slot.recovered || boot.is_same(self.settings.boot) {
             return Dating::Waiting;

@@ -84,7 +84,8 @@ pub struct Appended {
 /// How far the stamps of a call can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dating {
-    /// The wall times are true.
+    /// The wall times are true as far as the clock was when they were last written. The monotonic ones of this boot, by
+    /// which [`Stamp::date`](crate::clock::Stamp::date) dates anew, or zero.
     Known,
     /// The clock has not been set since: the wall times are zero, the monotonic ones of this boot.
     Waiting,

@@ -3,7 +3,6 @@
 use super::office::{DEFAULT_USER, Office, Work, ago, answered, ext, missed};
 use portal::PortalConfig;
 use ringpost::call::record::{DialStatus, Direction, Disposition, Rang, Talk};
-use ringpost::clock::{Monotonic, Stamp, Wall};
 use ringpost::crm::{Freshness, Outcome, Port};
 use ringpost::text::bounded;
 
@@ -118,21 +117,6 @@ fn a_call_of_the_backlog_has_its_true_date_and_disturbs_nobody() {
     assert!(!row.in_chat);
     assert!(office.portal.cards().is_empty());
     assert_eq!(office.sent("telephony.externalcall.register", "SHOW"), ["0"]);
-}
-
-#[test]
-fn a_call_before_the_clock_was_set_waits_and_gets_its_date() {
-    let office = Office::open();
-    let mut work = Work::new(missed("office-1.1"));
-    work.call.started = Stamp { mono: Monotonic::from_millis(5_000), wall: Wall::from_millis(5_000) };
-    let unset = Stamp { mono: Monotonic::from_millis(9_000), wall: Wall::from_millis(9_000) };
-    let (ticket, shown) = (&mut work.ticket, &mut work.shown);
-    let outcome = office.bitrix.deliver(&work.call, ticket, shown, Freshness::Fresh, false, unset);
-    assert!(matches!(outcome, Outcome::Retry { why, .. } if why.contains("clock")));
-    let set = Stamp { mono: Monotonic::from_millis(65_000), wall: ago(0).wall };
-    assert_eq!(office.bitrix.deliver(&work.call, ticket, shown, Freshness::Fresh, false, set), Outcome::Done);
-    let age = ago(0).wall.as_millis() / 1000 - office.only_call().registered.started.unix_timestamp();
-    assert!((59..=62).contains(&age), "{age}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The Bitrix24 port against the portal for tests, over TLS: what the portal holds at the end.
 
 mod cards;
+mod clocks;
 mod delivery;
 mod doctor;
 mod faults;

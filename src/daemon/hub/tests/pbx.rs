@@ -1,7 +1,7 @@
 //! The PBX: calls as events of AMI, and its list of channels.
 
 use super::world::Office;
-use crate::ami::event::{Bridge, Channel, Event};
+use crate::ami::event::{Bridge, Channel, Event, Variable};
 
 pub(super) const TRUNK: &str = "PJSIP/trunk-1";
 pub(super) const PHONE: &str = "PJSIP/101-2";
@@ -20,6 +20,10 @@ pub(super) fn channel<'a>(name: &'a str, unique: &'a str, linked: &'a str, state
         exten: if is_trunk { b"74951110001" } else { b"" },
         ..Channel::default()
     }
+}
+
+fn file_of(linked: &str) -> String {
+    format!("/var/spool/asterisk/monitor/{linked}.wav")
 }
 
 impl Office {
@@ -60,6 +64,22 @@ impl Office {
         self.answer_call(linked);
         self.secs(secs);
         self.hang_up(linked);
+    }
+
+    /// The same with a recording, whose file is not there yet.
+    pub(super) fn recorded_call(&mut self, linked: &str, secs: u64) {
+        self.ring(linked);
+        self.secs(2);
+        self.answer_call(linked);
+        let (channel, file) = (channel(TRUNK, linked, linked, 6), file_of(linked));
+        self.say(Event::VarSet { channel, variable: Variable::MixMonitorFilename, value: file.as_bytes() });
+        self.secs(secs);
+        self.hang_up(linked);
+    }
+
+    /// The recording of this call is on the PBX's disk.
+    pub(super) fn record_file(&mut self, linked: &str) {
+        self.files.insert(file_of(linked));
     }
 
     /// The PBX's list of channels, in which this call talks or is not.

@@ -53,7 +53,8 @@ pub(super) fn begun() -> Stamp {
     Stamp { mono: Monotonic::from_millis(1_000_000), wall: Wall::from_millis(1_795_293_703_000) }
 }
 
-fn later(wall: Wall, span: Duration) -> Wall {
+/// `wall` and a while.
+pub(super) fn later(wall: Wall, span: Duration) -> Wall {
     Wall::from_millis(wall.as_millis() + span.as_millis() as i64)
 }
 
@@ -215,6 +216,9 @@ impl Office {
 
     pub(super) fn answer(&mut self, request: Request) -> Option<Reply> {
         let now = self.now;
+        if let Some(ring) = &mut self.ring {
+            ring.note_clock(now);
+        }
         Some(match (request, &mut self.ring) {
             (Request::Append { token, mut entry }, Some(ring)) => match ring.append(&entry, now) {
                 Ok(appended) => {
