@@ -13,5 +13,6 @@ mod identity;
 mod kills;
 mod link;
 mod outages;
+mod retry;
 mod unjournalled;
 mod withheld;

@@ -18,7 +18,7 @@ fn a_repeated_identity_is_another_call_with_a_card_of_its_own() {
     assert_eq!(posted[0].id, "office-75.0");
     assert!(posted[1].id.starts_with("office-75.0-r"), "{}", posted[1].id);
     assert_eq!(talk_secs(&posted[1]), 7);
-    assert_eq!(office.hub.journal_report().repeated, 0, "told when the journal is asked");
+    assert_eq!(office.hub.journal_report(office.now.mono).repeated, 0, "told when the journal is asked");
     assert_eq!(office.ring.as_ref().unwrap().stats().repeated, 1);
     assert!(office.hub.seats[0].schedule.cards().is_empty());
 }

@@ -6,7 +6,7 @@ use super::world::Office;
 use crate::call::live::LiveCall;
 use crate::call::record::Extension;
 use crate::clock::Wall;
-use crate::crm::{Consignment, Fate, Freshness, Lane, Outcome, Shown};
+use crate::crm::{Consignment, Fate, Freshness, Lane, Outcome, Shown, UploadLink};
 use crate::deliver::job::{Dealt, Job};
 use core::time::Duration;
 use std::collections::HashSet;
@@ -32,7 +32,7 @@ impl Port for PortOfTest {
         unreachable!("the lanes are played")
     }
 
-    fn attach(&self, _: &CallRecord, _: &Ticket, _: &Path, _: bool) -> Outcome {
+    fn attach(&self, _: &CallRecord, _: &Ticket, _: &Path, _: bool, _: Option<&UploadLink>) -> Outcome {
         unreachable!("the lanes are played")
     }
 
@@ -78,7 +78,7 @@ pub(super) enum Mood {
 #[derive(Default)]
 pub(super) struct Portal {
     pub(super) mood: Mood,
-    /// Clients whose calls it refuses for ever.
+    /// Clients or identities whose calls it refuses for ever.
     pub(super) refuses: Vec<&'static str>,
     pub(super) done: Vec<Done>,
     /// The true start of each call, as it was told, in their order.
@@ -196,7 +196,7 @@ impl Portal {
     fn take_one_of(&mut self, call: &mut Consignment, now: Stamp) -> Fate {
         call.ticket.in_doubt |= call.in_doubt;
         let is_new = !(call.ticket.in_doubt && self.has(&call.record.id));
-        if call.only_look && is_new || self.refuses.contains(&call.record.client.as_str()) {
+        if call.only_look && is_new || self.refuses_call(&call.record) {
             call.in_doubt &= !is_new;
             return Fate::Alone;
         }
@@ -206,7 +206,7 @@ impl Portal {
 
     /// Takes a finished call, as a port delivers it.
     fn take(&mut self, record: &CallRecord, ticket: &Ticket, now: Stamp) -> Outcome {
-        if self.refuses.contains(&record.client.as_str()) {
+        if self.refuses_call(record) {
             return Outcome::Refused { why: "no such thing".into() };
         }
         if ticket.in_doubt && self.has(&record.id) {
@@ -217,6 +217,10 @@ impl Portal {
         self.held.insert(record.id.to_string());
         self.done.push(Done::Finished(Box::new(record.clone())));
         Outcome::Done
+    }
+
+    fn refuses_call(&self, record: &CallRecord) -> bool {
+        [&*record.client, &*record.id].iter().any(|text| self.refuses.contains(text))
     }
 
     fn has(&self, id: &CallId) -> bool {

@@ -11,7 +11,7 @@ fn without_a_journal_calls_are_delivered_from_memory_and_outlive_a_kill() {
     office.call("1.1", 5);
     office.secs(5);
     assert_eq!(office.posted().len(), 1);
-    assert_eq!(office.hub.journal_report().unjournalled, 1);
+    assert_eq!(office.hub.journal_report(office.now.mono).unjournalled, 1);
 
     office.portal().mood = Mood::Slow;
     office.call("2.1", 5);
@@ -50,5 +50,5 @@ fn a_journal_that_refuses_writes_costs_no_call() {
     }
     office.secs(60);
     assert_eq!(office.posted().len(), 5);
-    assert_eq!(office.hub.journal_report().unjournalled, 5);
+    assert_eq!(office.hub.journal_report(office.now.mono).unjournalled, 5);
 }

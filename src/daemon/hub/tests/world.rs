@@ -7,8 +7,9 @@ use crate::boot::BootId;
 use crate::call::classify::Contexts;
 use crate::clock::Wall;
 use crate::config::WhenFull;
+use crate::journal::medium::{Kind, Medium};
 use crate::journal::simulated::{AtCut, SimulatedMedium};
-use crate::journal::{JournalError, Ring, Settings};
+use crate::journal::{JournalError, Recovery, Ring, Settings, retry};
 use crate::number::rules::Rules;
 use crate::profile;
 use core::time::Duration;
@@ -113,8 +114,8 @@ impl Office {
     pub(super) fn open_journal(&mut self) {
         let Some(ring) = &self.ring else { return };
         let stats = Box::new(ring.stats());
-        let opened =
-            Reply::Opened { recovery: Recovery::default(), medium: Medium::Lasting, first_own: ring.next_seq(), stats };
+        let medium = Medium { kind: Kind::Nor, filesystem: "jffs2".try_into().unwrap(), size_bytes: 1 << 20 };
+        let opened = Reply::Opened { recovery: Recovery::default(), medium, first_own: ring.next_seq(), stats };
         self.hub.journal_said(opened, self.now);
     }
 
@@ -155,7 +156,7 @@ impl Office {
         self.turn();
         assert!(self.hub.ask_stats());
         self.turn();
-        self.hub.journal_report()
+        self.hub.journal_report(self.now.mono)
     }
 
     /// The wall clock is set to what is true.
@@ -236,6 +237,9 @@ impl Office {
             (Request::Pending { crm, part, after, max }, ring) => {
                 let calls = ring.as_mut().map(|ring| ring.pending(crm, part, after, max)).unwrap_or_default();
                 Reply::Pending { crm, part, after, calls }
+            }
+            (Request::Retry { token, id }, Some(ring)) => {
+                Reply::Retried { token, calls: retry(ring, id.as_deref(), now), fault: None }
             }
             (Request::Stats, Some(ring)) => Reply::Stats(Box::new(ring.stats())),
             _ => return None,
