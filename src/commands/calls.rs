@@ -13,7 +13,7 @@ use crate::call::record::{CallRecord, Direction, Disposition, Withheld};
 use crate::clock::{self, Stamp, Wall};
 use crate::config::Config;
 use crate::daemon::{name_of, tag_of};
-use crate::journal::storage::{FileStorage, Storage};
+use crate::journal::storage::{FileStorage, SlowSync, Storage};
 use crate::journal::thread::FILE_NAME;
 use crate::journal::{Crm, CrmTag, HistoryItem, Ring, Seq, Settings};
 use crate::status::{self, Unwritten};
@@ -42,7 +42,7 @@ fn list(config: &Config, dead: bool, as_json: bool) -> Result<Exit, String> {
     let storage = FileStorage::open_read_only(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let settings = settings(config);
     let crms = settings.crms.clone();
-    let (mut ring, _) = Ring::open(storage, settings);
+    let (mut ring, _) = Ring::open(SlowSync::plain(storage), settings);
     catch_up(&mut ring, &crms, &unwritten);
     let names: Vec<String> = (0..config.crm.len()).map(|place| name_of(&config.crm, place)).collect();
     let now = clock::now();

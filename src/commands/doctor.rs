@@ -12,7 +12,7 @@ use crate::config::{self, Config, CrmKind, Recordings};
 use crate::crm::bitrix24::{Bitrix24, Check, Verdict};
 use crate::daemon::tell_tracker;
 use crate::journal::medium::Medium;
-use crate::journal::storage::FileStorage;
+use crate::journal::storage::{FileStorage, SlowSync};
 use crate::journal::thread::FILE_NAME;
 use crate::journal::{HistoryItem, JournalError, Ring, Seq, Settings};
 use crate::limits::{DOCTOR_PBX_TIMEOUT, JOURNAL_WINDOW};
@@ -253,5 +253,5 @@ fn recordings_check(config: &Config, recordings: &Recordings) -> Check {
 fn recorded(config: &Config) -> Vec<HistoryItem> {
     let Ok(storage) = FileStorage::open_read_only(&config.journal.path.join(FILE_NAME)) else { return Vec::new() };
     let settings = Settings { boot: BootId::current(), crms: <_>::default(), when_full: config.journal.when_full };
-    Ring::open(storage, settings).0.history(Seq(u64::MAX), JOURNAL_WINDOW)
+    Ring::open(SlowSync::plain(storage), settings).0.history(Seq(u64::MAX), JOURNAL_WINDOW)
 }

@@ -11,9 +11,9 @@ use crate::cli::JournalTask;
 use crate::clock::{Stamp, Wall};
 use crate::config::{self, Config};
 use crate::daemon::{name_of, tag_of};
-use crate::journal::storage::{FileStorage, Storage};
+use crate::journal::storage::{FileStorage, SlowSync, Storage};
 use crate::journal::thread::FILE_NAME;
-use crate::journal::{CrmTag, Inspection, Recovery, Ring, Served, inspect};
+use crate::journal::{CrmTag, FileRing, Inspection, Recovery, Served, inspect};
 use crate::limits::{EXPORT_PROGRESS_BYTES, JOURNAL_PAGE_BYTES};
 use core::fmt::Write as _;
 use core::ops::ControlFlow;
@@ -58,7 +58,7 @@ fn optional(file: &Path, named: bool) -> Result<Option<Config>, Exit> {
 }
 
 /// Reads all of it, again where it looks damaged.
-fn look(file: &Path) -> Result<(Ring<FileStorage>, Inspection), String> {
+fn look(file: &Path) -> Result<(FileRing, Inspection), String> {
     // Opening a pipe would wait for somebody to write to it.
     let about = std::fs::metadata(file).map_err(|error| error.to_string())?;
     if !about.is_file() {
@@ -66,7 +66,7 @@ fn look(file: &Path) -> Result<(Ring<FileStorage>, Inspection), String> {
     }
     for looks in 1.. {
         let storage = FileStorage::open_read_only(file).map_err(|error| error.to_string())?;
-        let (ring, found) = inspect(storage);
+        let (ring, found) = inspect(SlowSync::plain(storage));
         if found.is_sound() || looks >= LOOKS {
             return Ok((ring, found));
         }
@@ -133,7 +133,7 @@ fn damage(found: &Inspection) -> String {
     format!("{}; ringpost leaves them out and goes on with the rest", told.join(", "))
 }
 
-fn export(ring: &Ring<FileStorage>, found: &Inspection, config: Option<&Config>) -> Exit {
+fn export(ring: &FileRing, found: &Inspection, config: Option<&Config>) -> Exit {
     let names: Vec<String> =
         found.crms.iter().map(|crm| configured_name(crm.tag, config).unwrap_or_else(|| fingerprint(crm.tag))).collect();
     let is_watched = io::stderr().is_terminal() && ring.storage().size() >= EXPORT_PROGRESS_BYTES;

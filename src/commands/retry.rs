@@ -8,7 +8,7 @@ use super::{Exit, complain, configured, print};
 use crate::clock;
 use crate::config::Config;
 use crate::inbox::{self, Answer, InboxError, Wish};
-use crate::journal::storage::FileStorage;
+use crate::journal::storage::{FileStorage, SlowSync};
 use crate::journal::thread::FILE_NAME;
 use crate::journal::{self, JournalError, Ring};
 use crate::limits::JOURNAL_KIB_MIN;
@@ -59,7 +59,7 @@ fn retry_alone(config: &Config, id: Option<&str>) -> Result<u32, String> {
         ),
         other => fault(other),
     })?;
-    let (mut ring, _) = Ring::open(storage, settings(config));
+    let (mut ring, _) = Ring::open(SlowSync::plain(storage), settings(config));
     let now = clock::now();
     let calls = journal::retry(&mut ring, id, now);
     if calls > 0 {

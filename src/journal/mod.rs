@@ -39,7 +39,7 @@ pub use recover::Recovery;
 pub use retry::retry;
 pub use ring::{Addressee, Appended, Crm, CrmTag, Dating, Entry, HistoryItem, Part, Pending, Ring, Settings, Stats};
 
-pub use thread::{Fault, Journal, Reply, Request, Setup};
+pub use thread::{Fault, FileRing, Journal, Reply, Request, Setup};
 
 /// Why the journal did not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

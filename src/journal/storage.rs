@@ -133,6 +133,13 @@ impl<S> SlowSync<S> {
     }
 }
 
+impl SlowSync<FileStorage> {
+    /// The file as it is, for the commands: of the daemon's type, since a ring is compiled once for each kind of storage.
+    pub fn plain(file: FileStorage) -> Self {
+        Self::new(file, core::time::Duration::ZERO)
+    }
+}
+
 impl<S: Storage> Storage for SlowSync<S> {
     fn size(&self) -> u64 {
         self.inner.size()

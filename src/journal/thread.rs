@@ -205,7 +205,8 @@ impl Journal {
     }
 }
 
-type FileRing = Ring<SlowSync<FileStorage>>;
+/// The ring in a file.
+pub type FileRing = Ring<SlowSync<FileStorage>>;
 
 /// Opens and locks the file; reading it is the thread's work.
 fn open(setup: &Setup) -> Result<FileStorage, JournalError> {

@@ -175,8 +175,8 @@ impl Journal {
         let years = self.years_left?;
         Some(match years {
             _ if years > 100.0 => String::from("more than 100 years"),
-            _ if years < 2.0 => format!("{:.0} months", years * 12.0),
-            _ => format!("{years:.0} years"),
+            _ if years < 2.0 => format!("{} months", (years * 12.0).round() as u32),
+            _ => format!("{} years", years.round() as u32),
         })
     }
 }
