@@ -495,3 +495,5 @@ pub const USERS_PATIENCE: u32 = 5;
 pub const CALLS_WITHOUT_USERS: u32 = 16;
 /// A recording is looked for at least so often before it is given up.
 pub const RECORDING_LOOKS: u8 = 3;
+/// A recording that is there is given up in its time only when a CRM that does other things has failed to take it so often.
+pub const RECORDING_REBUFFS: u8 = 8;

@@ -11,7 +11,7 @@ use crate::clock::Monotonic;
 use crate::crm::{Ticket, UploadLink};
 use crate::journal::{self, Part, Seq};
 use crate::limits::{
-    DOUBT_SETTLE_LONGEST, RECORDING_LOOKS, RECORDING_RETRY, RECORDINGS_IN_HAND, RECORDINGS_RESCAN,
+    DOUBT_SETTLE_LONGEST, RECORDING_LOOKS, RECORDING_REBUFFS, RECORDING_RETRY, RECORDINGS_IN_HAND, RECORDINGS_RESCAN,
     UNJOURNALLED_RECORDINGS,
 };
 use core::time::Duration;
@@ -37,7 +37,13 @@ pub struct Pending {
     /// An upload of it may still be running at the CRM until then.
     settles: Monotonic,
     in_flight: bool,
+    /// Attempts that came to nothing.
+    tries: u8,
+    /// Those of them that found no file.
     looks: u8,
+    /// Those in which the CRM did not take a file that is there, although it had done something else since the one before.
+    rebuffs: u8,
+    rebuffed: Monotonic,
 }
 
 impl Pending {
@@ -45,8 +51,9 @@ impl Pending {
     pub fn new(seq: Option<Seq>, record: Arc<CallRecord>, ticket: Ticket, in_doubt: bool, due: Monotonic) -> Self {
         let left =
             (0..record.recordings.len()).fold(0, |bits, index| bits | 1_u8.checked_shl(index as u32).unwrap_or(0));
-        let settles = Monotonic::default();
-        Self { seq, record, ticket, left, in_doubt, link: None, due, settles, in_flight: false, looks: 0 }
+        let (settles, rebuffed) = (Monotonic::default(), Monotonic::default());
+        let (link, in_flight, tries, looks, rebuffs) = (None, false, 0, 0, 0);
+        Self { seq, record, ticket, left, in_doubt, link, due, settles, in_flight, tries, looks, rebuffs, rebuffed }
     }
 
     /// The same with what the CRM said of where it wants it.
@@ -63,23 +70,27 @@ impl Pending {
     fn loaded(entry: journal::Pending, due: Monotonic) -> Self {
         let journal::Pending { seq, call, ticket, recordings_left: left, .. } = entry;
         // Whether an attach of an earlier attempt arrived is not in the journal.
-        Self {
-            seq: Some(seq),
-            record: Arc::from(call),
-            ticket,
-            left,
-            in_doubt: true,
-            link: None,
-            due,
-            settles: Monotonic::default(),
-            in_flight: false,
-            looks: 0,
-        }
+        Self { left, ..Self::new(Some(seq), Arc::from(call), ticket, true, due) }
     }
 
-    /// Whether it was looked for often enough to be given up.
-    pub fn is_hopeless(&self) -> bool {
-        self.looks >= RECORDING_LOOKS
+    /// Whether it was tried often enough to be given up in its time: a file that is not there, or one that is and that a CRM
+    /// which does other things does not take. A CRM that is away says nothing about a recording.
+    pub fn is_hopeless(&self, is_there: bool) -> bool {
+        if is_there { self.rebuffs >= RECORDING_REBUFFS } else { self.looks >= RECORDING_LOOKS }
+    }
+
+    /// Notes an attempt that came to nothing, of a file that was there or was not; the CRM did something else last at
+    /// `answered`.
+    fn note_failure(&mut self, is_there: bool, answered: Monotonic, now: Monotonic) {
+        self.tries = self.tries.saturating_add(1);
+        if !is_there {
+            self.looks = self.looks.saturating_add(1);
+        } else if self.rebuffed < answered {
+            self.rebuffs = self.rebuffs.saturating_add(1);
+        }
+        if is_there {
+            self.rebuffed = now;
+        }
     }
 
     /// Whether more than the recording of this index is left.
@@ -195,6 +206,13 @@ impl Recordings {
         }
     }
 
+    /// The attempt of the recording in flight came to nothing, see [`Pending::is_hopeless`].
+    pub fn failed(&mut self, is_there: bool, answered: Monotonic, now: Monotonic) {
+        if let Some(pending) = self.hand.iter_mut().find(|pending| pending.in_flight) {
+            pending.note_failure(is_there, answered, now);
+        }
+    }
+
     /// The recording in flight could not be attached yet: it is due again after `wish` or by its age, whichever is
     /// later.
     pub fn put_back(&mut self, now: Monotonic, wish: Duration, age: Duration, in_doubt: bool) {
@@ -203,12 +221,11 @@ impl Recordings {
         if let Some(pending) = self.hand.get_mut(at) {
             pending.in_flight = false;
             pending.in_doubt |= in_doubt;
-            pending.looks = pending.looks.saturating_add(1);
             if in_doubt {
                 pending.settles = now + wish.min(DOUBT_SETTLE_LONGEST);
             }
             // A file that is there is looked at twice, so the first waits are short whatever its age.
-            let by_age = if pending.is_hopeless() { age / 4 } else { Duration::ZERO };
+            let by_age = if pending.tries >= RECORDING_LOOKS { age / 4 } else { Duration::ZERO };
             pending.due = now + wish.max(by_age.clamp(RECORDING_RETRY.0, RECORDING_RETRY.1));
             if crowded && pending.seq.is_some() && pending.due.since(now) >= RECORDINGS_RESCAN {
                 self.hand.remove(at);

@@ -66,6 +66,8 @@ pub struct Schedule {
     /// What the cards lane works on; the other lanes' work is marked in their hands.
     card_in_flight: Option<CallId>,
     busy: [bool; 3],
+    /// When the CRM did something it was asked for last.
+    answered: Monotonic,
     portal: Backoff,
     card_backoff: Backoff,
     suspended: Monotonic,
@@ -102,6 +104,7 @@ impl Schedule {
             recordings: Recordings::default(),
             card_in_flight: None,
             busy: [false; 3],
+            answered: Monotonic::default(),
             portal: Backoff::new(seed),
             card_backoff: Backoff::capped(seed ^ 1, CARD_BACKOFF_LONGEST),
             suspended: Monotonic::default(),
@@ -235,6 +238,9 @@ impl Schedule {
             report.lane == Lane::Recordings && !self.refreshing() && matches!(report.outcome, Outcome::Retry { .. });
         let is_fault = !of_file && self.note_fault(report.lane, &report.outcome, now.mono);
         let is_done = report.outcome == Outcome::Done;
+        if is_done {
+            self.answered = now.mono;
+        }
         if let Outcome::Held { after } = &report.outcome
             && report.together.is_empty()
             && let Some(held) = self.held.get_mut(report.lane as usize)
@@ -598,13 +604,16 @@ impl Schedule {
             self.news.alarm = report.alarm.is_some() || self.alarm.is_some();
             self.alarm = report.alarm;
         }
+        let is_there = report.recording.is_some();
         match report.outcome {
             Outcome::Done => self.attached(report.recording, now.mono),
             Outcome::Held { .. } => self.recordings.hold(now.mono),
             Outcome::Refused { why } => self.recording_refused(report.recording, &why, now.mono),
-            Outcome::Retry { after, why } => self.recording_failed(after.unwrap_or_default(), false, &why, now),
-            Outcome::InDoubt { after, why } => self.recording_failed(after, true, &why, now),
-            Outcome::Suspend { after, why } => self.recording_failed(after, false, &why, now),
+            Outcome::Retry { after, why } => {
+                self.recording_failed(is_there, after.unwrap_or_default(), false, &why, now)
+            }
+            Outcome::InDoubt { after, why } => self.recording_failed(is_there, after, true, &why, now),
+            Outcome::Suspend { after, why } => self.recording_failed(is_there, after, false, &why, now),
         }
     }
 
@@ -646,12 +655,13 @@ impl Schedule {
         self.mark(pending.seq, Mark::RecordingsGivenUp { reason });
     }
 
-    fn recording_failed(&mut self, wish: Duration, in_doubt: bool, why: &str, now: Stamp) {
+    fn recording_failed(&mut self, is_there: bool, wish: Duration, in_doubt: bool, why: &str, now: Stamp) {
         let Some(pending) = self.recordings.in_flight() else { return };
         let age = pending.record.ended.age(now);
-        if age > self.policy.recording_give_up && pending.is_hopeless() {
+        if age > self.policy.recording_give_up && pending.is_hopeless(is_there) {
             self.give_up_recordings(why);
         } else {
+            self.recordings.failed(is_there, self.answered, now.mono);
             self.recordings.put_back(now.mono, wish, age, in_doubt);
         }
     }

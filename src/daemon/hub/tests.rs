@@ -13,6 +13,8 @@ mod identity;
 mod kills;
 mod link;
 mod outages;
+mod recordings;
 mod retry;
+mod several;
 mod unjournalled;
 mod withheld;

@@ -78,17 +78,25 @@ pub(super) enum Mood {
 #[derive(Default)]
 pub(super) struct Portal {
     pub(super) mood: Mood,
-    /// Clients or identities whose calls it refuses for ever.
+    /// Calls that it refuses for ever.
     pub(super) refuses: Vec<&'static str>,
+    /// It takes calls and cuts each upload.
+    pub(super) rejects_files: bool,
     pub(super) done: Vec<Done>,
     /// The true start of each call, as it was told, in their order.
     pub(super) dates: Vec<(String, Wall)>,
     /// Jobs that led to a request, answered or not.
     pub(super) requests: usize,
-    /// How long it takes for a card, a call, a recording.
+    /// How long it takes for a card or a call, and for a recording.
     pub(super) latency: Duration,
+    pub(super) upload: Duration,
     in_flight: Vec<(Monotonic, Job)>,
     held: HashSet<String>,
+}
+
+/// The recording that is next.
+fn recording(record: &CallRecord, left: u8) -> &str {
+    record.recordings[left.trailing_zeros() as usize].as_str()
 }
 
 /// The PBX's disk, as the lanes see it.
@@ -96,11 +104,16 @@ pub(super) type Files = std::collections::BTreeSet<String>;
 
 impl Portal {
     /// The lanes begin with what the hub gave them.
-    fn fetch(&mut self, desk: &Desk, crm: usize, now: Monotonic) {
+    fn fetch(&mut self, desk: &Desk, crm: usize, files: &Files, now: Monotonic) {
         let jobs = core::mem::take(&mut desk.0.borrow_mut().jobs[crm]);
         for job in jobs {
-            let calls = if let Job::DeliverTogether { calls } = &job { calls.len() as u32 } else { 1 };
-            self.in_flight.push((now + self.latency * calls, job));
+            let time = match &job {
+                Job::DeliverTogether { calls } => self.latency * calls.len() as u32,
+                Job::Attach { record, left, .. } if files.contains(recording(record, *left)) => self.upload,
+                Job::Attach { .. } => Duration::ZERO,
+                _ => self.latency,
+            };
+            self.in_flight.push((now + time, job));
         }
     }
 
@@ -119,12 +132,16 @@ impl Portal {
         let lane = job.lane();
         let report = |outcome, ticket, shown| report(lane, outcome, ticket, shown);
         if let Job::Attach { record, ticket, left, .. } = &job
-            && !files.contains(record.recordings[left.trailing_zeros() as usize].as_str())
+            && !files.contains(recording(record, *left))
         {
             let (after, why) = (Some(Duration::from_secs(5)), "the file is not there".to_owned());
             return report(Outcome::Retry { after, why }, ticket.clone(), Shown::default());
         }
-        let lost = self.lost(now);
+        let lost = self.lost(now).or_else(|| {
+            let (after, why) = (Duration::from_secs(10), "the upload was cut".to_owned());
+            let is_cut = self.rejects_files && matches!(job, Job::Attach { .. });
+            is_cut.then_some(Outcome::InDoubt { after, why })
+        });
         match job {
             Job::Refresh => {
                 // Reading may be repeated whatever became of it.
@@ -196,7 +213,7 @@ impl Portal {
     fn take_one_of(&mut self, call: &mut Consignment, now: Stamp) -> Fate {
         call.ticket.in_doubt |= call.in_doubt;
         let is_new = !(call.ticket.in_doubt && self.has(&call.record.id));
-        if call.only_look && is_new || self.refuses_call(&call.record) {
+        if call.only_look && is_new || self.refuses.contains(&call.record.id.as_str()) {
             call.in_doubt &= !is_new;
             return Fate::Alone;
         }
@@ -206,7 +223,7 @@ impl Portal {
 
     /// Takes a finished call, as a port delivers it.
     fn take(&mut self, record: &CallRecord, ticket: &Ticket, now: Stamp) -> Outcome {
-        if self.refuses_call(record) {
+        if self.refuses.contains(&record.id.as_str()) {
             return Outcome::Refused { why: "no such thing".into() };
         }
         if ticket.in_doubt && self.has(&record.id) {
@@ -217,10 +234,6 @@ impl Portal {
         self.held.insert(record.id.to_string());
         self.done.push(Done::Finished(Box::new(record.clone())));
         Outcome::Done
-    }
-
-    fn refuses_call(&self, record: &CallRecord) -> bool {
-        [&*record.client, &*record.id].iter().any(|text| self.refuses.contains(text))
     }
 
     fn has(&self, id: &CallId) -> bool {
@@ -263,7 +276,7 @@ impl Office {
     pub(super) fn play_portals(&mut self) -> bool {
         let mut played = false;
         for (crm, portal) in self.portals.iter_mut().enumerate() {
-            portal.fetch(&self.desk, crm, self.now.mono);
+            portal.fetch(&self.desk, crm, &self.files, self.now.mono);
             let due = portal.in_flight.iter().position(|(due, _)| *due <= self.now.mono);
             let Some(at) = due.filter(|_| portal.mood != Mood::Slow) else { continue };
             let (_, job) = portal.in_flight.remove(at);
@@ -277,7 +290,7 @@ impl Office {
     /// The portals execute requests whose answers nobody will hear.
     pub(super) fn execute_unheard(&mut self) {
         for (crm, portal) in self.portals.iter_mut().enumerate() {
-            portal.fetch(&self.desk, crm, self.now.mono);
+            portal.fetch(&self.desk, crm, &self.files, self.now.mono);
             for (_, job) in core::mem::take(&mut portal.in_flight) {
                 portal.work(job, &self.files, self.now);
             }
