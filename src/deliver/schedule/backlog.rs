@@ -2,7 +2,8 @@
 
 use super::tests::{at, pending, record, report, schedule, together};
 use super::*;
-use crate::limits::{CALLS_TOGETHER, DOUBT_SETTLE_LONGEST};
+use crate::crm::{Consignment, Fate};
+use crate::limits::{CALLS_TOGETHER, DOUBT_SETTLE_LONGEST, SLOW_START};
 
 /// Ten minutes after [`pending`]'s calls ended.
 const LATER: u64 = 600;

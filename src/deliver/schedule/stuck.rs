@@ -4,6 +4,7 @@
 use super::tests::{pending, record, report, together};
 use super::*;
 use crate::clock::Wall;
+use crate::crm::{Consignment, Fate};
 use std::collections::{BTreeMap, BTreeSet};
 
 const HOUR: u64 = 3_600_000;

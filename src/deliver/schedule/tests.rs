@@ -1,9 +1,12 @@
 //! The schedule in virtual time, with a CRM that answers whatever the test says.
 
+use super::super::job::Dealt;
 use super::*;
 use crate::call::record::{Direction, Disposition, RecordingPath};
 use crate::clock::Wall;
+use crate::crm::{Consignment, Fate};
 use crate::journal::Dating;
+use crate::text::bounded;
 
 pub(super) fn at(secs: u64) -> Stamp {
     let wall = Wall::from_millis(1_795_293_703_000 + i64::try_from(secs).unwrap() * 1000);
