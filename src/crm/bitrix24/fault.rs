@@ -388,7 +388,10 @@ mod tests {
         ] {
             assert!(matches!(api(kind).outcome("h", "m"), Outcome::Suspend { .. }), "{kind:?}");
         }
-        let clock = Fault::Http(HttpFault::Tls(TlsFault::NotYetValid)).outcome("h", "m");
-        assert!(matches!(clock, Outcome::Suspend { why, .. } if why.contains("clock")));
+        for clock in [TlsFault::NotYetValid, TlsFault::Expired] {
+            let outcome = Fault::Http(HttpFault::Tls(clock)).outcome("h", "m");
+            assert!(matches!(outcome, Outcome::Suspend { why, .. } if why.contains("clock") && why.contains("NTP")));
+        }
+        assert!(matches!(Fault::Clock.outcome("h", "m"), Outcome::Suspend { why, .. } if why.contains("NTP")));
     }
 }

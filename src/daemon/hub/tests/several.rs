@@ -80,11 +80,11 @@ fn one_that_is_taken_out_of_the_configuration_holds_no_call_any_more() {
     let stats = office.ring.as_ref().unwrap().stats();
     assert_eq!((stats.open_bytes, stats.undelivered.as_slice()), (0, [0].as_slice()));
     // They make room for others: the ring turns.
-    for number in 20..500 {
+    for number in 20..400 {
         call(&mut office, number);
     }
     let report = office.journal_report();
-    assert_eq!((office.portals[0].dates.len(), report.dropped), (500, 0));
+    assert_eq!((office.portals[0].dates.len(), report.dropped), (400, 0));
 }
 
 #[test]
@@ -107,19 +107,19 @@ fn one_that_is_added_gets_the_calls_from_then_on() {
 }
 
 /// Calls until a small journal is full of what one CRM lacks; then that one is back.
-fn overfill(when_full: WhenFull) -> (Office, Vec<(String, Wall)>) {
+fn overfill(when_full: WhenFull, calls: usize) -> (Office, Vec<(String, Wall)>) {
     let plan = Plan { crms: vec![HERE, AWAY], when_full, size_kib: 32, ..Plan::default() };
     let mut office = Office::of(plan);
     office.secs(60);
     office.portals[1].mood = Mood::Down;
-    let made = (0..300).map(|number| call(&mut office, number)).collect();
+    let made = (0..calls).map(|number| call(&mut office, number)).collect();
     office.secs(600);
     (office, made)
 }
 
 #[test]
 fn a_full_journal_drops_the_oldest_and_tells_how_many() {
-    let (mut office, made) = overfill(WhenFull::DropOldest);
+    let (mut office, made) = overfill(WhenFull::DropOldest, 300);
     assert_eq!(office.portals[0].dates, made, "one that has had them loses nothing");
     let told = office.journal_report().dropped;
     let in_hand = office.hub.seats[1].schedule.in_hand().count();
@@ -137,7 +137,7 @@ fn a_full_journal_drops_the_oldest_and_tells_how_many() {
 
 #[test]
 fn a_full_journal_that_keeps_the_old_delivers_the_new_from_memory_as_long_as_it_can() {
-    let (mut office, made) = overfill(WhenFull::DropNewest);
+    let (mut office, made) = overfill(WhenFull::DropNewest, 220);
     assert_eq!(office.portals[0].dates, made, "one that has had them loses nothing");
     let report = office.journal_report();
     assert!(report.dropped > 50 && report.unjournalled == report.dropped, "{report:?}");
@@ -163,7 +163,7 @@ fn a_call_that_is_refused_blocks_no_other_and_is_kept_while_there_is_room() {
     assert_eq!(office.portals[1].dates, made, "all but that one, in order");
     assert_eq!(office.portals[0].dates.len(), 40, "the other CRM took it");
     // A quarter of the ring is there for refused calls; delivered ones make room first.
-    for number in 40..500 {
+    for number in 40..400 {
         call(&mut office, number);
     }
     office.kill();
