@@ -6,14 +6,18 @@
 //!    0xB7    u8     u16      u48              u32        length bytes         all numbers little-endian
 //! ```
 //!
+//! Bit 6 of the kind says that the payload is packed (see `pack`).
+//!
 //! The checksum covers the first ten bytes and the payload and starts from a value of its own, so that neither a page of
 //! zeros (a hole after a power cut) nor one of 0xFF (erased flash) holds a record. No record crosses a page. Behind the
 //! last record of a page lie older bytes of an earlier round: their sequence numbers are lower, which is how
 //! [`Walk`] tells them. Stands apart because it is all that must be trusted about a damaged file; knows no meaning of
 //! any payload.
 
+use super::pack::{pack, unpack};
 use super::wire::Reader;
 use crate::limits::{JOURNAL_BAD_FRAMES_PER_PAGE, JOURNAL_PAGE_BYTES};
+use std::borrow::Cow;
 
 /// Bytes before the payload.
 pub const HEADER_BYTES: usize = 14;
@@ -24,6 +28,7 @@ pub const SEQUENCE_END: u64 = 1 << 47;
 
 const MAGIC: u8 = 0xB7;
 const CRC_START: u32 = 0x7269_6e67; // "ring"
+const PACKED: u8 = 1 << 6;
 
 /// What a record holds. Others are a later version's: skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,14 +74,19 @@ pub struct Frame<'a> {
     pub kind: Kind,
     /// Its place in the order of all records.
     pub sequence: u64,
-    /// Its bytes.
-    pub payload: &'a [u8],
+    is_packed: bool,
+    payload: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
     /// Bytes it takes in the page.
     pub fn size(&self) -> usize {
         HEADER_BYTES + self.payload.len()
+    }
+
+    /// What it says; none: it is packed in a way that means nothing.
+    pub fn payload(&self) -> Option<Cow<'a, [u8]>> {
+        if self.is_packed { unpack(self.payload).map(Cow::Owned) } else { Some(Cow::Borrowed(self.payload)) }
     }
 
     /// The record at the start of `bytes`, if there is a true one.
@@ -86,26 +96,62 @@ impl<'a> Frame<'a> {
         if reader.byte()? != MAGIC {
             return None;
         }
-        let kind = Kind::of(reader.byte()?);
+        let code = reader.byte()?;
+        let (kind, is_packed) = (Kind::of(code & !PACKED), code & PACKED != 0);
         let length = u16::from_le_bytes(reader.bytes(2)?.try_into().ok()?);
         let (low, high) = (reader.u32_le()?, reader.bytes(2)?);
         let sequence = u64::from(low) | u64::from(u16::from_le_bytes(high.try_into().ok()?)) << 32;
         let checksum = reader.u32_le()?;
         let payload = body.get(..usize::from(length))?;
         let known = sequence != 0 && sequence < SEQUENCE_END;
-        (known && checksum_of(head.get(..10)?, payload) == checksum).then_some(Self { kind, sequence, payload })
+        (known && checksum_of(head.get(..10)?, payload) == checksum).then_some(Self {
+            kind,
+            sequence,
+            is_packed,
+            payload,
+        })
     }
 }
 
-/// Appends a record to `out`. `payload` is at most [`PAYLOAD_BYTES_MAX`].
-pub fn put_frame(out: &mut Vec<u8>, kind: Kind, sequence: u64, payload: &[u8]) {
-    let start = out.len();
-    out.extend_from_slice(&[MAGIC, kind.code()]);
-    out.extend_from_slice(&u16::try_from(payload.len()).unwrap_or(u16::MAX).to_le_bytes());
-    out.extend(sequence.to_le_bytes().into_iter().take(6));
-    let checksum = checksum_of(out.get(start..).unwrap_or_default(), payload);
-    out.extend_from_slice(&checksum.to_le_bytes());
-    out.extend_from_slice(payload);
+/// A record to be written, but for its place in the order.
+#[derive(Clone, Debug)]
+pub struct Body {
+    code: u8,
+    bytes: Vec<u8>,
+}
+
+impl Body {
+    /// With the payload as it is.
+    pub fn plain(kind: Kind, payload: Vec<u8>) -> Self {
+        Self { code: kind.code(), bytes: payload }
+    }
+
+    /// With the payload packed where that makes it shorter.
+    pub fn short(kind: Kind, payload: Vec<u8>) -> Self {
+        let mut bytes = Vec::with_capacity(payload.len());
+        pack(&payload, &mut bytes);
+        if bytes.len() < payload.len() {
+            Self { code: kind.code() | PACKED, bytes }
+        } else {
+            Self::plain(kind, payload)
+        }
+    }
+
+    /// Bytes that it takes in the page.
+    pub fn size(&self) -> usize {
+        HEADER_BYTES + self.bytes.len()
+    }
+
+    /// Appends the record to `out`. Its payload is at most [`PAYLOAD_BYTES_MAX`].
+    pub fn put(&self, out: &mut Vec<u8>, sequence: u64) {
+        let start = out.len();
+        out.extend_from_slice(&[MAGIC, self.code]);
+        out.extend_from_slice(&u16::try_from(self.bytes.len()).unwrap_or(u16::MAX).to_le_bytes());
+        out.extend(sequence.to_le_bytes().into_iter().take(6));
+        let checksum = checksum_of(out.get(start..).unwrap_or_default(), &self.bytes);
+        out.extend_from_slice(&checksum.to_le_bytes());
+        out.extend_from_slice(&self.bytes);
+    }
 }
 
 fn checksum_of(head: &[u8], payload: &[u8]) -> u32 {
@@ -183,7 +229,7 @@ mod tests {
     fn page_of(records: &[(u64, &[u8])]) -> Vec<u8> {
         let mut page = Vec::new();
         for (sequence, payload) in records {
-            put_frame(&mut page, Kind::Entry, *sequence, payload);
+            Body::plain(Kind::Entry, payload.to_vec()).put(&mut page, *sequence);
         }
         page.resize(JOURNAL_PAGE_BYTES, 0);
         page

@@ -3,7 +3,7 @@
 //! Stands apart so that a failed write has one way back: records are staged in memory for one page, written with one
 //! call, and only then committed; until then the position can be taken back to where it was. Does no I/O.
 
-use super::frame::{HEADER_BYTES, Kind, put_frame};
+use super::frame::Body;
 use super::index::Slot;
 use super::record::Seq;
 use crate::limits::JOURNAL_PAGE_BYTES;
@@ -89,16 +89,16 @@ impl Head {
         self.staged.iter().map(count).sum()
     }
 
-    /// Whether a payload of `length` bytes fits the page as one record.
-    pub fn fits(&self, length: usize) -> bool {
-        self.now.offset + HEADER_BYTES + length <= JOURNAL_PAGE_BYTES
+    /// Whether the record fits the page.
+    pub fn fits(&self, body: &Body) -> bool {
+        self.now.offset + body.size() <= JOURNAL_PAGE_BYTES
     }
 
     /// Stages a record that [`fits`](Self::fits). `meaning` is told where it lies in the file and its size.
-    pub fn stage(&mut self, kind: Kind, payload: &[u8], meaning: impl FnOnce(u32, u16) -> Staged) {
+    pub fn stage(&mut self, body: &Body, meaning: impl FnOnce(u32, u16) -> Staged) {
         let offset = self.file_offset(self.now.offset);
-        let size = HEADER_BYTES + payload.len();
-        put_frame(&mut self.bytes, kind, self.now.sequence, payload);
+        let size = body.size();
+        body.put(&mut self.bytes, self.now.sequence);
         self.now.offset += size;
         self.now.sequence += 1;
         let offset = u32::try_from(offset).unwrap_or(u32::MAX);

@@ -5,6 +5,7 @@
 //!         ◄──Reply────            │
 //!                                 ├ frame   header and checksum of a record, walk over a page
 //!                                 ├ record  the bytes of an entry (read for ever)
+//!                                 ├ pack    the same made short
 //!                                 ├ marks   delivery marks, table of CRMs, clock of a boot
 //!                                 ├ index   where each entry lies and how far each CRM has it
 //!                                 ├ recover one pass over the file at start
@@ -23,6 +24,7 @@ pub mod index;
 mod inspect;
 pub mod marks;
 pub mod medium;
+pub mod pack;
 pub mod record;
 mod recover;
 mod retry;

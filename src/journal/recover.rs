@@ -120,22 +120,23 @@ impl Scan {
     /// Takes one record in; none when its payload is not understood.
     fn take_record(&mut self, offset: usize, frame: &Frame<'_>) -> Option<()> {
         let offset = u32::try_from(offset).ok()?;
+        let payload = frame.payload()?;
         match frame.kind {
-            Kind::Table => self.take_table(Table::decode(frame.payload)?),
+            Kind::Table => self.take_table(Table::decode(&payload)?),
             Kind::Entry => {
-                let summary = Summary::decode(frame.payload).ok()?;
+                let summary = Summary::decode(&payload).ok()?;
                 let size = u16::try_from(frame.size()).ok()?;
                 self.index.put(summary.seq, Slot::new(&summary, offset, size, true));
             }
             Kind::Marks => {
-                for marked in marks_in(frame.payload) {
+                for marked in marks_in(&payload) {
                     self.index.mark(marked.seq, marked.slot, &marked.mark);
                     if marked.mark.has_note() {
                         self.index.note(marked.seq, marked.slot, offset);
                     }
                 }
             }
-            Kind::Clock => remember(&mut self.clocks, BootClock::decode(frame.payload)?),
+            Kind::Clock => remember(&mut self.clocks, BootClock::decode(&payload)?),
             Kind::Other(_) => return None,
         }
         Some(())

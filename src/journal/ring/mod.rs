@@ -24,7 +24,7 @@ pub use types::{
 };
 
 use super::JournalError;
-use super::frame::{HEADER_BYTES, Kind, PAYLOAD_BYTES_MAX, SEQUENCE_END};
+use super::frame::{Body, HEADER_BYTES, Kind, PAYLOAD_BYTES_MAX, SEQUENCE_END};
 use super::head::{Head, Staged};
 use super::index::{Index, Slot};
 use super::marks::{BootClock, Mark, Marked, TABLE_BYTES_MAX, Table};
@@ -108,12 +108,13 @@ impl<S: Storage> Ring<S> {
             return Err(JournalError::TooLarge);
         }
         let summary = Summary::decode(&payload).map_err(|_| JournalError::TooLarge)?;
+        let body = Body::short(Kind::Entry, payload);
         let seq = stored.seq;
         let written = self.transact(|ring| {
             ring.stage_bookkeeping()?;
-            ring.room_for(payload.len(), Kind::Entry)?;
+            ring.room_for(&body, Kind::Entry)?;
             let slot = |offset, size| Slot::new(&summary, offset, size, false);
-            ring.head.stage(Kind::Entry, &payload, |offset, size| Staged::Entry { seq, slot: slot(offset, size) });
+            ring.head.stage(&body, |offset, size| Staged::Entry { seq, slot: slot(offset, size) });
             Ok(())
         });
         if written == Err(JournalError::Full) {
@@ -306,21 +307,23 @@ impl<S: Storage> Ring<S> {
 
     /// Stages what goes before an entry: the table if it changed, the clock if it was set, the marks that wait.
     fn stage_bookkeeping(&mut self) -> Result<(), JournalError> {
-        let mut payload = Vec::new();
         if self.table_due {
+            let mut payload = Vec::new();
             self.table.encode(&mut payload);
-            self.room_for(payload.len(), Kind::Table)?;
-            self.head.stage(Kind::Table, &payload, |_, _| Staged::Table);
+            let body = Body::plain(Kind::Table, payload);
+            self.room_for(&body, Kind::Table)?;
+            self.head.stage(&body, |_, _| Staged::Table);
         }
         if let Some(clock) = self.clock_due {
-            payload.clear();
+            let mut payload = Vec::new();
             clock.encode(&mut payload);
-            self.room_for(payload.len(), Kind::Clock)?;
-            self.head.stage(Kind::Clock, &payload, |_, _| Staged::Clock);
+            let body = Body::plain(Kind::Clock, payload);
+            self.room_for(&body, Kind::Clock)?;
+            self.head.stage(&body, |_, _| Staged::Clock);
         }
         // Staged marks leave the queue when they are written, which making room may do in between.
         while self.head.staged_marks() < self.marks.len() {
-            payload.clear();
+            let mut payload = Vec::new();
             let mut count = 0;
             for marked in self.marks.iter().skip(self.head.staged_marks()) {
                 if payload.len() >= JOURNAL_MARKS_BYTES {
@@ -329,8 +332,9 @@ impl<S: Storage> Ring<S> {
                 marked.encode(&mut payload);
                 count += 1;
             }
-            self.room_for(payload.len(), Kind::Marks)?;
-            self.head.stage(Kind::Marks, &payload, |offset, _| Staged::Marks { count, offset });
+            let body = Body::short(Kind::Marks, payload);
+            self.room_for(&body, Kind::Marks)?;
+            self.head.stage(&body, |offset, _| Staged::Marks { count, offset });
         }
         Ok(())
     }

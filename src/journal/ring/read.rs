@@ -105,7 +105,7 @@ impl<S: Storage> Ring<S> {
         let mut record = vec![0; usize::from(slot.size)];
         self.storage.read_at(u64::from(slot.offset), &mut record).ok()?;
         let frame = Frame::parse(&record).filter(|frame| frame.kind == Kind::Entry)?;
-        Stored::decode(frame.payload).ok()
+        Stored::decode(&frame.payload()?).ok()
     }
 
     /// Texts of marks lie in their own records; what cannot be read any more is left out.
@@ -116,8 +116,9 @@ impl<S: Storage> Ring<S> {
             return;
         }
         let Some(frame) = Frame::parse(&rest).filter(|frame| frame.kind == Kind::Marks) else { return };
+        let Some(payload) = frame.payload() else { return };
         let seq = stored.seq;
-        for marked in marks_in(frame.payload).filter(|marked| marked.seq == seq && marked.slot == crm) {
+        for marked in marks_in(&payload).filter(|marked| marked.seq == seq && marked.slot == crm) {
             note_text(stored, crm, &marked.mark);
         }
     }

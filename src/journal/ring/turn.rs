@@ -10,7 +10,7 @@
 //! Until 3 both copies may lie in the file; they have one identity, and recovery takes the later.
 
 use super::super::JournalError;
-use super::super::frame::Kind;
+use super::super::frame::{Body, Kind};
 use super::super::head::Staged;
 use super::super::index::Slot;
 use super::super::record::Seq;
@@ -29,14 +29,14 @@ pub struct Moving {
 }
 
 impl<S: Storage> Ring<S> {
-    /// Brings the head to where a payload of `length` bytes fits. Refuses only when the medium fails, or when the ring
+    /// Brings the head to where the record fits. Refuses only when the medium fails, or when the ring
     /// is full and told to keep what it has; even then marks may use up the gap, because they make room.
-    pub(super) fn room_for(&mut self, length: usize, kind: Kind) -> Result<(), JournalError> {
+    pub(super) fn room_for(&mut self, body: &Body, kind: Kind) -> Result<(), JournalError> {
         let mut rounds = 0;
         loop {
             self.begin_page();
             self.place_moving();
-            if self.moving.is_empty() && self.head.fits(length) {
+            if self.moving.is_empty() && self.head.fits(body) {
                 return Ok(());
             }
             // Once round without finding room: what is left is dropped rather than carried in circles.
@@ -96,20 +96,20 @@ impl<S: Storage> Ring<S> {
     fn place_moving(&mut self) {
         while let Some(&Moving { seq, source }) = self.moving.front() {
             let copy = self.slot_and_stored(seq).map(|(slot, stored)| {
-                let mut payload = Vec::with_capacity(usize::from(slot.size) + 64);
+                let mut payload = Vec::with_capacity(usize::from(slot.size) * 2);
                 stored.encode(&mut payload);
-                (slot, stored.undated.is_some(), payload)
+                (slot, stored.undated.is_some(), Body::short(Kind::Entry, payload))
             });
-            let Some((slot, undated, payload)) = copy else {
+            let Some((slot, undated, body)) = copy else {
                 self.moving.pop_front();
                 self.forget_lost(seq);
                 continue;
             };
-            if !self.head.fits(payload.len()) {
+            if !self.head.fits(&body) {
                 return;
             }
             self.moving.pop_front();
-            self.head.stage(Kind::Entry, &payload, move |offset, size| Staged::Moved {
+            self.head.stage(&body, move |offset, size| Staged::Moved {
                 seq,
                 slot: slot.moved_to(offset, size, undated),
                 source,
@@ -137,7 +137,7 @@ impl<S: Storage> Ring<S> {
         if self.head.is_page_fresh() {
             let mut payload = Vec::new();
             self.table.encode(&mut payload);
-            self.head.stage(Kind::Table, &payload, |_, _| Staged::Table);
+            self.head.stage(&Body::plain(Kind::Table, payload), |_, _| Staged::Table);
         }
     }
 
