@@ -421,6 +421,12 @@ pub const JOURNAL_BAD_FRAMES_PER_PAGE: u32 = 64;
 /// Boots whose clock was set after calls were journalled. At the cap the oldest is forgotten and its calls get the date
 /// of the present boot.
 pub const JOURNAL_BOOTS: usize = 8;
+/// A wall clock that moves by more than this against the monotonic one was set: calls of this boot get the dates that it
+/// tells from then on. Less is what reading two clocks takes.
+pub const JOURNAL_CLOCK_STEP: Duration = Duration::from_secs(2);
+/// Bytes written since the last sync, kept in memory: a failed sync may have thrown them away on the way to the medium, and
+/// they are written again. At the cap the journal is synced, and refuses what is new if that fails.
+pub const JOURNAL_UNSYNCED_BYTES: usize = 32 * 1024;
 /// Delivery marks that wait in memory for the next append. At the cap they are written at once.
 pub const JOURNAL_MARKS: usize = 128;
 /// Bytes of marks in one record. Further marks go into another record.

@@ -32,7 +32,11 @@ fn kept() -> Vec<PathBuf> {
 
 /// Opened in the last of the boots that wrote it.
 fn opened(image: Vec<u8>) -> (Ring<SimulatedMedium>, Recovery) {
-    Ring::open(SimulatedMedium::with_image(image), Settings { boot: boot(3), ..settings(2) })
+    opened_in(3, image)
+}
+
+fn opened_in(number: u64, image: Vec<u8>) -> (Ring<SimulatedMedium>, Recovery) {
+    Ring::open(SimulatedMedium::with_image(image), Settings { boot: boot(number), ..settings(2) })
 }
 
 /// All that the ring tells of its content: what was found, each call, and what is handed out to each CRM.
@@ -133,7 +137,7 @@ fn a_journal_of_every_format_is_read_to_the_last_field() {
 #[test]
 fn a_journal_of_every_format_goes_on_being_written_and_loses_no_open_call() {
     for path in kept() {
-        let (mut ring, _) = opened(std::fs::read(&path).unwrap());
+        let (mut ring, _) = opened_in(4, std::fs::read(&path).unwrap());
         let open = |ring: &mut Ring<SimulatedMedium>| {
             [Crm(0), Crm(1)].map(|crm| {
                 all_pending(ring, crm, Part::Call).into_iter().map(|p| (p.call, p.ticket, p.dating)).collect::<Vec<_>>()
@@ -153,7 +157,7 @@ fn a_journal_of_every_format_goes_on_being_written_and_loses_no_open_call() {
         ring.flush(at(1_001_000)).unwrap();
         ring.sync().unwrap();
         assert!(ring.next_seq().0 > newest.0 + 1200);
-        let (mut again, recovery) = opened(ring.storage().image().to_vec());
+        let (mut again, recovery) = opened_in(4, ring.storage().image().to_vec());
         assert!(recovery.is_clean(), "{}: {recovery:?}", path.display());
         let mut after = open(&mut again);
         // A call that was never dated may be, by now, or keep waiting: its dates are compared elsewhere.

@@ -11,6 +11,7 @@ use crate::cli::JournalTask;
 use crate::clock::{Stamp, Wall};
 use crate::config::{self, Config};
 use crate::daemon::{name_of, tag_of};
+use crate::journal::marks::Life;
 use crate::journal::storage::{FileStorage, SlowSync, Storage};
 use crate::journal::thread::FILE_NAME;
 use crate::journal::{CrmTag, FileRing, Inspection, Recovery, Served, inspect};
@@ -97,6 +98,10 @@ fn check(file: &Path, size: u64, found: &Inspection, config: Option<&Config>) ->
             text,
             "crm      {name}: {waiting} calls waiting, {refused} refused, {recordings} delivered but for recordings"
         );
+    }
+    if found.life.pages > 0 {
+        let Life { bytes, syncs, .. } = found.life;
+        let _ = writeln!(text, "written  {bytes} bytes with {syncs} syncs in its life, up to the newest page");
     }
     let _ = writeln!(text, "damage   {}", damage(found));
     if found.recovery.unknown_records > 0 {

@@ -33,8 +33,9 @@ const PACKED: u8 = 1 << 6;
 /// What a record holds. Others are a later version's: skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The format's version and the table of CRMs; first in every page, and again when the table changes.
-    Table,
+    /// The ring's head: the format's version, the table of CRMs, the file's life. First in every page, and again when the
+    /// table changes.
+    Head,
     /// A call.
     Entry,
     /// Delivery marks.
@@ -48,7 +49,7 @@ pub enum Kind {
 impl Kind {
     const fn code(self) -> u8 {
         match self {
-            Self::Table => 1,
+            Self::Head => 1,
             Self::Entry => 2,
             Self::Marks => 3,
             Self::Clock => 4,
@@ -58,7 +59,7 @@ impl Kind {
 
     const fn of(code: u8) -> Self {
         match code {
-            1 => Self::Table,
+            1 => Self::Head,
             2 => Self::Entry,
             3 => Self::Marks,
             4 => Self::Clock,

@@ -22,8 +22,8 @@ struct Place {
 /// What a staged record will mean once it is written.
 #[derive(Clone, Debug)]
 pub enum Staged {
-    /// The table of CRMs.
-    Table,
+    /// The ring's head, at the start of a page or when the table of CRMs changed.
+    Head,
     /// A new entry.
     Entry {
         /// Its identity.

@@ -88,6 +88,7 @@ struct Counts {
     open: [u32; JOURNAL_CRMS],
     open_bytes: u64,
     held_bytes: u64,
+    all_bytes: u64,
     undated: u32,
 }
 
@@ -129,6 +130,11 @@ impl Index {
     /// Bytes of entries that are undelivered or refused.
     pub fn held_bytes(&self) -> u64 {
         self.counts.held_bytes
+    }
+
+    /// Bytes of all entries.
+    pub fn all_bytes(&self) -> u64 {
+        self.counts.all_bytes
     }
 
     /// Entries whose date is not known.
@@ -255,6 +261,7 @@ impl Counts {
         let (open, held) = slot.bytes(active);
         self.open_bytes = self.open_bytes.saturating_add(open);
         self.held_bytes = self.held_bytes.saturating_add(held);
+        self.all_bytes = self.all_bytes.saturating_add(u64::from(slot.size));
         self.undated = self.undated.saturating_add(u32::from(slot.undated));
     }
 
@@ -265,6 +272,7 @@ impl Counts {
         let (open, held) = slot.bytes(active);
         self.open_bytes = self.open_bytes.saturating_sub(open);
         self.held_bytes = self.held_bytes.saturating_sub(held);
+        self.all_bytes = self.all_bytes.saturating_sub(u64::from(slot.size));
         self.undated = self.undated.saturating_sub(u32::from(slot.undated));
     }
 }

@@ -6,7 +6,7 @@
 //! ring's index.
 
 use super::frame::{HEADER_BYTES, Kind, SEQUENCE_END, Walk};
-use super::marks::Table;
+use super::marks::{Life, PageHead};
 use super::record::Seq;
 use super::recover::Recovery;
 use super::ring::{CrmTag, Dating, Ring, Settings};
@@ -21,6 +21,8 @@ use crate::limits::{JOURNAL_CRMS, JOURNAL_PAGE_BYTES, JOURNAL_WINDOW};
 pub struct Inspection {
     /// The format of the newest page; none: there is not one record.
     pub version: Option<u8>,
+    /// What was ever written to it, up to the newest page; zeros where its version does not tell.
+    pub life: Life,
     /// The lowest and the highest number of a record.
     pub sequences: Option<(u64, u64)>,
     /// What reading it met.
@@ -78,10 +80,10 @@ pub fn inspect<S: Storage>(storage: S) -> (Ring<S>, Inspection) {
 }
 
 impl Inspection {
-    /// The CRMs of the newest table, and on the way the numbers of the records.
+    /// The CRMs of the newest head, and on the way the numbers of the records.
     fn read_pages<S: Storage>(&mut self, storage: &S) -> Vec<CrmTag> {
         let mut page = vec![0; JOURNAL_PAGE_BYTES];
-        let mut newest = (0, Table::default());
+        let mut newest = (0, PageHead::default());
         for number in 0..storage.size() / JOURNAL_PAGE_BYTES as u64 {
             if storage.read_at(number * JOURNAL_PAGE_BYTES as u64, &mut page).is_err() {
                 continue;
@@ -90,15 +92,16 @@ impl Inspection {
                 let (lowest, highest) = self.sequences.unwrap_or((frame.sequence, frame.sequence));
                 self.sequences = Some((lowest.min(frame.sequence), highest.max(frame.sequence)));
                 let payload = page.get(at + HEADER_BYTES..at + frame.size()).unwrap_or_default();
-                if let Some(table) = (frame.kind == Kind::Table).then(|| Table::decode(payload)).flatten()
+                if let Some(head) = (frame.kind == Kind::Head).then(|| PageHead::decode(payload)).flatten()
                     && frame.sequence > newest.0
                 {
-                    newest = (frame.sequence, table);
+                    newest = (frame.sequence, head);
                     self.version = payload.first().copied();
                 }
             }
         }
-        newest.1.0.into_iter().filter_map(CrmTag::from_bits).collect()
+        self.life = newest.1.life;
+        newest.1.table.0.into_iter().filter_map(CrmTag::from_bits).collect()
     }
 
     fn count_calls<S: Storage>(&mut self, ring: &Ring<S>) {

@@ -1,4 +1,5 @@
-//! The small records beside the entries: delivery marks, the table of CRMs, the true time of a boot.
+//! The small records beside the entries: delivery marks, the ring's head (who the CRMs are, how long it has lived), the true
+//! time of a boot.
 //!
 //! Stands apart from `record` because these are the ring's own book-keeping: they refer to entries by [`Seq`] and never
 //! leave the journal. Unknown marks end the reading of their record, never of the file.
@@ -161,31 +162,57 @@ pub fn marks_in(payload: &[u8]) -> impl Iterator<Item = Marked> + '_ {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Table(pub [u32; JOURNAL_CRMS]);
 
-/// A full table in bytes.
-pub const TABLE_BYTES_MAX: usize = 2 + 4 * JOURNAL_CRMS;
-/// The format that this agent writes.
-pub const FORMAT_VERSION: u8 = 1;
+/// What was ever done to a file: its wear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Life {
+    /// Bytes written to it.
+    pub bytes: u64,
+    /// Syncs of it.
+    pub syncs: u64,
+    /// Pages entered: the generation of the head.
+    pub pages: u64,
+}
 
-impl Table {
-    /// Appends version, number of slots, and their fingerprints.
+/// The ring's head, with which every page begins. The one of the page before stays whole while it is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageHead {
+    /// Who the CRMs are.
+    pub table: Table,
+    /// Up to this page. Version 1 told nothing of it.
+    pub life: Life,
+}
+
+/// A full head in bytes.
+pub const HEAD_BYTES_MAX: usize = 2 + 4 * JOURNAL_CRMS + 3 * 10;
+/// The format that this agent writes.
+pub const FORMAT_VERSION: u8 = 2;
+
+impl PageHead {
+    /// Appends version, number of slots and their fingerprints, and the three numbers of its life.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let used = self.0.iter().rposition(|tag| *tag != 0).map_or(0, |last| last + 1);
+        let tags = &self.table.0;
+        let used = tags.iter().rposition(|tag| *tag != 0).map_or(0, |last| last + 1);
         out.push(FORMAT_VERSION);
         out.push(used as u8);
-        for tag in self.0.iter().take(used) {
+        for tag in tags.iter().take(used) {
             out.extend_from_slice(&tag.to_le_bytes());
         }
+        let Life { bytes, syncs, pages } = self.life;
+        [bytes, syncs, pages].into_iter().for_each(|number| put_varint(out, number));
     }
 
-    /// Reads a table of this or any later version.
+    /// Reads a head of any version; what a version does not tell is zero.
     pub fn decode(payload: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(payload);
         let (_version, used) = (reader.byte()?, reader.byte()?);
-        let mut table = Self::default();
-        for tag in table.0.iter_mut().take(usize::from(used)) {
+        let mut head = Self::default();
+        for tag in head.table.0.iter_mut().take(usize::from(used)) {
             *tag = reader.u32_le()?;
         }
-        Some(table)
+        for number in [&mut head.life.bytes, &mut head.life.syncs, &mut head.life.pages] {
+            *number = reader.varint().unwrap_or(0);
+        }
+        Some(head)
     }
 }
 
@@ -243,12 +270,17 @@ mod tests {
     }
 
     #[test]
-    fn a_table_comes_back() {
+    fn a_head_comes_back_and_one_of_version_1_has_no_life() {
         let table = Table([7, 0, 9, 0, 0, 0, 0, 0]);
+        let head = PageHead { table, life: Life { bytes: 1 << 40, syncs: 300, pages: 5 } };
         let mut bytes = Vec::new();
-        table.encode(&mut bytes);
-        assert_eq!(bytes.len(), 2 + 3 * 4);
-        assert_eq!(Table::decode(&bytes), Some(table));
-        assert_eq!(Table::decode(&bytes[..7]), None);
+        head.encode(&mut bytes);
+        assert_eq!(PageHead::decode(&bytes), Some(head));
+        assert_eq!(PageHead::decode(&bytes[..7]), None);
+        assert_eq!(PageHead::decode(&bytes[..2 + 3 * 4]), Some(PageHead { table, life: Life::default() }));
+        let most = PageHead { table: Table([9; 8]), life: Life { bytes: u64::MAX, syncs: u64::MAX, pages: u64::MAX } };
+        bytes.clear();
+        most.encode(&mut bytes);
+        assert_eq!(bytes.len(), HEAD_BYTES_MAX);
     }
 }

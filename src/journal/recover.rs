@@ -7,7 +7,7 @@
 
 use super::frame::{Frame, Kind, SEQUENCE_END, Walk};
 use super::index::{Index, Slot};
-use super::marks::{BootClock, Table, marks_in};
+use super::marks::{BootClock, Life, PageHead, Table, marks_in};
 use super::record::Summary;
 use super::storage::Storage;
 use crate::limits::{JOURNAL_BOOTS, JOURNAL_PAGE_BYTES};
@@ -48,6 +48,8 @@ pub type Clocks = Deque<BootClock, JOURNAL_BOOTS>;
 pub struct Scan {
     pub index: Index,
     pub table: Table,
+    /// As the newest head told it, with what follows that head.
+    pub life: Life,
     pub clocks: Clocks,
     /// The page written last.
     pub head_page: u32,
@@ -84,8 +86,12 @@ pub fn scan<S: Storage>(storage: &S, pages: u32) -> Scan {
     scan
 }
 
-/// Remembers the time of a boot.
+/// Remembers the time of a boot, in place of an earlier one of that boot.
 pub fn remember(clocks: &mut Clocks, clock: BootClock) {
+    if let Some(known) = clocks.iter_mut().find(|known| known.boot.is_same(clock.boot)) {
+        *known = clock;
+        return;
+    }
     if clocks.is_full() {
         clocks.pop_front();
     }
@@ -106,6 +112,7 @@ impl Scan {
                 self.head_offset = at + frame.size();
             }
             found = true;
+            self.life.bytes = self.life.bytes.saturating_add(frame.size() as u64);
             if self.take_record(number as usize * JOURNAL_PAGE_BYTES + at, &frame).is_none() {
                 self.recovery.unknown_records += 1;
             }
@@ -122,7 +129,7 @@ impl Scan {
         let offset = u32::try_from(offset).ok()?;
         let payload = frame.payload()?;
         match frame.kind {
-            Kind::Table => self.take_table(Table::decode(&payload)?),
+            Kind::Head => self.take_head(PageHead::decode(&payload)?),
             Kind::Entry => {
                 let summary = Summary::decode(&payload).ok()?;
                 let size = u16::try_from(frame.size()).ok()?;
@@ -143,7 +150,9 @@ impl Scan {
     }
 
     /// A slot that changed hands: what the earlier CRM had of earlier entries says nothing about the later one.
-    fn take_table(&mut self, table: Table) {
+    fn take_head(&mut self, head: PageHead) {
+        let PageHead { table, life } = head;
+        self.life = life;
         for (slot, (old, new)) in (0u8..).zip(self.table.0.iter().zip(table.0)) {
             if *old != 0 && *old != new {
                 self.index.forget_crm(slot);

@@ -64,7 +64,7 @@ fn states() -> Vec<u8> {
     let mut ring = opened(ring.storage().clone(), 3);
     append(&mut ring, undated_call(101, 60), unset(200));
     let set = Stamp { mono: Monotonic::from_millis(300_000), ..at(200_000) };
-    append(&mut ring, usual_call(102), set);
+    append(&mut ring, CallRecord { started: set, ended: set, ..usual_call(102) }, set);
     // The first call of a PBX that lost its clock: one identity, two calls.
     append(&mut ring, CallRecord { id: rich_call(0).id, started: set, ended: set, ..usual_call(103) }, set);
     ring.storage().image().to_vec()

@@ -8,12 +8,15 @@
 //!
 //! Records are appended; nothing is ever changed in place. A few pages ahead of the head are kept free: before the gap
 //! moves on, what is still needed in its next page is copied behind the head (its marks worked in), the rest is
-//! forgotten (see `turn`). So delivered calls go first. Only when undelivered calls fill more than three quarters of the
-//! ring they are not moved any more but dropped, oldest first (or new calls refused, by setting), and counted.
+//! forgotten (see `turn`). So delivered calls go first. Only when undelivered calls fill the ring but for some pages (a
+//! quarter of the smallest, a tenth of larger ones) they are not moved any more but dropped, oldest first (or new calls
+//! refused, by setting), and counted.
 //!
 //! Bounds: memory is the index (see [`super::index`]) and one page; an append copies at most once round the ring. Never
 //! refuses a file. Blocks on its storage: it belongs on a thread of its own (see [`super::thread`]).
 
+mod dates;
+mod durable;
 mod identity;
 mod read;
 mod turn;
@@ -27,14 +30,15 @@ use super::JournalError;
 use super::frame::{Body, HEADER_BYTES, Kind, PAYLOAD_BYTES_MAX, SEQUENCE_END};
 use super::head::{Head, Staged};
 use super::index::{Index, Slot};
-use super::marks::{BootClock, Mark, Marked, TABLE_BYTES_MAX, Table};
+use super::marks::{BootClock, HEAD_BYTES_MAX, Life, Mark, Marked, Table};
 use super::record::{Delivery, Reason, Seq, State, Stored, Summary};
-use super::recover::{Clocks, Recovery, Scan, remember, scan};
+use super::recover::{Clocks, Recovery, Scan, scan};
 use super::storage::Storage;
 use crate::clock::{Monotonic, Stamp};
 use crate::limits::{
     JOURNAL_CRMS, JOURNAL_KIB_MAX, JOURNAL_MARK_DELAY, JOURNAL_MARKS, JOURNAL_MARKS_BYTES, JOURNAL_PAGE_BYTES,
 };
+use durable::Unsynced;
 use heapless::Vec as Bounded;
 use identity::Identity;
 use std::collections::VecDeque;
@@ -53,12 +57,16 @@ pub struct Ring<S> {
     index: Index,
     clocks: Clocks,
     clock_due: Option<BootClock>,
+    /// From the monotonic clock to the wall's in this boot, as the dates of its calls are told.
+    offset_ms: Option<i64>,
     head: Head,
+    life: Life,
     /// Up to here (counted as [`Head::page`] does) pages hold nothing that is needed.
     collected: u64,
     moving: VecDeque<Moving>,
     /// Pages whose copies are written but not synced: they must not be overwritten yet.
     unsynced_sources: Vec<u64>,
+    unsynced: Unsynced,
     marks: VecDeque<Marked>,
     marks_since: Option<Monotonic>,
     counters: Stats,
@@ -69,8 +77,8 @@ pub struct Ring<S> {
 const PAGES_MAX: u32 = JOURNAL_KIB_MAX * 1024 / JOURNAL_PAGE_BYTES as u32;
 /// Fewer pages than this cannot turn: head, gap and something to keep.
 const PAGES_MIN: u32 = 8;
-/// What a page has left for one entry behind its table.
-const ENTRY_ROOM: usize = PAYLOAD_BYTES_MAX - HEADER_BYTES - TABLE_BYTES_MAX;
+/// What a page has left for one entry behind the ring's head.
+const ENTRY_ROOM: usize = PAYLOAD_BYTES_MAX - HEADER_BYTES - HEAD_BYTES_MAX;
 const DAY_MS: i64 = 86_400_000;
 
 impl<S: Storage> Ring<S> {
@@ -125,16 +133,6 @@ impl<S: Storage> Ring<S> {
         Ok(Appended { seq, known: false, repeat })
     }
 
-    /// Makes all that was appended and flushed safe from a power cut. After an error the entries since the last sync
-    /// may be lost in one; they are still handed out as pending.
-    pub fn sync(&mut self) -> Result<(), JournalError> {
-        self.counters.syncs = self.counters.syncs.saturating_add(1);
-        self.counters.syncs_today = self.counters.syncs_today.saturating_add(1);
-        self.storage.sync().map_err(|error| JournalError::io("sync", &error))?;
-        self.unsynced_sources.clear();
-        Ok(())
-    }
-
     /// Notes what a CRM did with an entry. Counts at once; is written with the next append or by
     /// [`flush_due`](Self::flush_due). Unknown entries are ignored: they are delivered and forgotten.
     pub fn mark(&mut self, seq: Seq, crm: Crm, mark: Mark, now: Stamp) {
@@ -152,19 +150,21 @@ impl<S: Storage> Ring<S> {
 
     /// When [`flush_due`](Self::flush_due) has something to do.
     pub fn next_flush(&self) -> Option<Monotonic> {
-        self.marks_since.map(|since| since + JOURNAL_MARK_DELAY)
+        let marks = self.marks_since.map(|since| since + JOURNAL_MARK_DELAY);
+        [marks, self.unsynced.due()].into_iter().flatten().min()
     }
 
-    /// Writes the waiting marks, or a clock that was set, if they have waited long enough. Syncs the clock only: the system
-    /// writes marks back in its own time, and a lost one costs a look-up.
+    /// Writes the waiting marks, or a clock that was set, if they have waited long enough. Syncs the clock, and what an
+    /// earlier sync failed to; marks are written back by the system in its own time, and a lost one costs a look-up.
     pub fn flush_due(&mut self, now: Stamp) -> Result<(), JournalError> {
-        if self.next_flush().is_none_or(|due| due > now.mono) {
-            return Ok(());
+        let is_due = |since: Option<Monotonic>| since.is_some_and(|due| due <= now.mono);
+        let mut is_sync_due = is_due(self.unsynced.due());
+        if is_due(self.marks_since.map(|since| since + JOURNAL_MARK_DELAY)) {
+            // Once in a boot, and without it calls would have no date for ever.
+            is_sync_due |= self.clock_due.is_some();
+            self.flush(now)?;
         }
-        // Once in a boot, and without it calls would have no date for ever.
-        let dates = self.clock_due.is_some();
-        self.flush(now)?;
-        if dates { self.sync() } else { Ok(()) }
+        if is_sync_due { self.sync() } else { Ok(()) }
     }
 
     /// Writes the waiting marks now, without a sync.
@@ -175,21 +175,6 @@ impl<S: Storage> Ring<S> {
             self.marks_since = Some(now.mono); // again after another delay
         }
         result
-    }
-
-    /// Tells what time it is. Once the clock is set, calls of this boot that were journalled without a date get theirs.
-    pub fn note_clock(&mut self, now: Stamp) {
-        self.turn_day(now);
-        let boot = self.settings.boot;
-        let known = self.clocks.iter().any(|clock| clock.boot.is_same(boot));
-        if known || !now.wall.is_plausible() || self.index.undated() == 0 {
-            return;
-        }
-        let mono = i64::try_from(now.mono.as_millis()).unwrap_or(0);
-        let clock = BootClock { boot, offset_ms: now.wall.as_millis().saturating_sub(mono) };
-        remember(&mut self.clocks, clock);
-        self.clock_due = Some(clock);
-        self.marks_since.get_or_insert(now.mono);
     }
 
     /// The next entry's identity: those before it were there when the journal was opened.
@@ -208,6 +193,10 @@ impl<S: Storage> Ring<S> {
             undelivered,
             dead: u32::try_from(self.index.dead()).unwrap_or(u32::MAX),
             unwritten: self.marks.iter().filter_map(|marked| self.unwritten(marked)).collect(),
+            bytes_ever: self.life.bytes,
+            syncs_ever: self.life.syncs,
+            pages_ever: self.life.pages,
+            calls_max: self.calls_max(),
             ..self.counters.clone()
         }
     }
@@ -228,6 +217,15 @@ impl<S: Storage> Ring<S> {
         &mut self.storage
     }
 
+    /// Pages without gap and head, each with the ring's head and on average half a call left empty at its end.
+    fn calls_max(&self) -> Option<u32> {
+        let entries = u64::try_from(self.index.count()).ok()?;
+        let mean = self.index.all_bytes().checked_div(entries)?.max(1);
+        let in_page = (JOURNAL_PAGE_BYTES as u64).saturating_sub(HEADER_BYTES as u64 + 20 + mean / 2);
+        let pages = u64::from(self.pages).saturating_sub(self.gap() + 1);
+        u32::try_from(pages * in_page / mean).ok()
+    }
+
     fn unwritten(&self, marked: &Marked) -> Option<(Seq, Crm, Mark)> {
         let crm = self.slots.iter().position(|slot| *slot == marked.slot)?;
         Some((marked.seq, Crm(u8::try_from(crm).ok()?), marked.mark.clone()))
@@ -246,9 +244,12 @@ impl<S: Storage> Ring<S> {
             index: scan.index,
             clocks: scan.clocks,
             clock_due: None,
+            offset_ms: None,
             head,
+            life: scan.life,
             moving: VecDeque::new(),
             unsynced_sources: Vec::new(),
+            unsynced: Unsynced::default(),
             marks: VecDeque::new(),
             marks_since: None,
             counters: Stats::default(),
@@ -289,13 +290,7 @@ impl<S: Storage> Ring<S> {
     /// The entry as it will lie on flash, dated if that is possible already.
     fn stored(&self, entry: &Entry, repeat: u32, now: Stamp) -> Stored {
         let mut call = (*entry.call).clone();
-        let undated = match (call.started.date(now), call.ended.date(now)) {
-            (Some(started), Some(ended)) => {
-                (call.started.wall, call.ended.wall) = (started, ended);
-                None
-            }
-            _ => Some(self.settings.boot),
-        };
+        let undated = if self.date_by(&mut call, now) { None } else { Some(self.settings.boot) };
         let deliveries = entry.addressees.iter().filter_map(|addressee| {
             let slot = *self.slots.get(usize::from(addressee.crm.0))?;
             let state = State::waiting(addressee.recordings);
@@ -308,11 +303,9 @@ impl<S: Storage> Ring<S> {
     /// Stages what goes before an entry: the table if it changed, the clock if it was set, the marks that wait.
     fn stage_bookkeeping(&mut self) -> Result<(), JournalError> {
         if self.table_due {
-            let mut payload = Vec::new();
-            self.table.encode(&mut payload);
-            let body = Body::plain(Kind::Table, payload);
-            self.room_for(&body, Kind::Table)?;
-            self.head.stage(&body, |_, _| Staged::Table);
+            let body = self.page_head();
+            self.room_for(&body, Kind::Head)?;
+            self.head.stage(&body, |_, _| Staged::Head);
         }
         if let Some(clock) = self.clock_due {
             let mut payload = Vec::new();
@@ -357,11 +350,11 @@ impl<S: Storage> Ring<S> {
 
     /// Writes what is staged, with one call, and makes it count.
     fn write_staged(&mut self) -> Result<(), JournalError> {
-        if let Some((offset, bytes)) = self.head.unwritten() {
-            self.storage.write_at(offset, bytes).map_err(|error| JournalError::io("write", &error))?;
-            let length = bytes.len() as u64;
-            self.counters.bytes = self.counters.bytes.saturating_add(length);
-            self.counters.bytes_today = self.counters.bytes_today.saturating_add(length);
+        if let Some((offset, bytes)) = self.head.unwritten().map(|(offset, bytes)| (offset, bytes.to_vec())) {
+            self.make_room_unsynced(bytes.len())?;
+            self.storage.write_at(offset, &bytes).map_err(|error| JournalError::io("write", &error))?;
+            self.count_written(bytes.len());
+            self.unsynced.add(offset, bytes);
         }
         for staged in self.head.commit() {
             self.take_effect(staged);
@@ -371,7 +364,7 @@ impl<S: Storage> Ring<S> {
 
     fn take_effect(&mut self, staged: Staged) {
         match staged {
-            Staged::Table => self.table_due = false,
+            Staged::Head => self.table_due = false,
             Staged::Clock => self.clock_due = None,
             Staged::Entry { seq, slot } => self.index.put(seq, slot),
             Staged::Moved { seq, slot, source } => {

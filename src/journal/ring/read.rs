@@ -8,9 +8,8 @@ use super::super::index::Slot;
 use super::super::marks::{Mark, marks_in};
 use super::super::record::{Delivery, Seq, Stored, id_hash, repeated_id};
 use super::super::storage::Storage;
-use super::{Crm, Dating, HistoryItem, Part, Pending, Ring};
+use super::{Crm, HistoryItem, Part, Pending, Ring};
 use crate::call::record::CallRecord;
-use crate::clock::{Monotonic, Stamp, Wall};
 use crate::limits::{JOURNAL_PAGE_BYTES, JOURNAL_WINDOW};
 
 impl<S: Storage> Ring<S> {
@@ -94,16 +93,13 @@ impl<S: Storage> Ring<S> {
             self.work_in_note(&mut stored, crm, offset);
         }
         self.work_in_queued(&mut stored);
-        if let Some(offset) = self.clock_of(&stored) {
-            set_date(&mut stored.call, offset);
-            stored.undated = None;
-        }
+        self.date_anew(&mut stored);
         Some((slot, stored))
     }
 
     fn read_entry(&self, slot: &Slot) -> Option<Stored> {
         let mut record = vec![0; usize::from(slot.size)];
-        self.storage.read_at(u64::from(slot.offset), &mut record).ok()?;
+        self.read_at(u64::from(slot.offset), &mut record).ok()?;
         let frame = Frame::parse(&record).filter(|frame| frame.kind == Kind::Entry)?;
         Stored::decode(&frame.payload()?).ok()
     }
@@ -112,7 +108,7 @@ impl<S: Storage> Ring<S> {
     fn work_in_note(&self, stored: &mut Stored, crm: u8, offset: u32) {
         let in_page = offset as usize % JOURNAL_PAGE_BYTES;
         let mut rest = vec![0; JOURNAL_PAGE_BYTES - in_page];
-        if self.storage.read_at(u64::from(offset), &mut rest).is_err() || rest.len() < HEADER_BYTES {
+        if self.read_at(u64::from(offset), &mut rest).is_err() || rest.len() < HEADER_BYTES {
             return;
         }
         let Some(frame) = Frame::parse(&rest).filter(|frame| frame.kind == Kind::Marks) else { return };
@@ -130,44 +126,12 @@ impl<S: Storage> Ring<S> {
             note_text(stored, marked.slot, &marked.mark);
         }
     }
-
-    /// Milliseconds from the entry's monotonic clock to the wall's, if its date is open and its boot's clock known.
-    fn clock_of(&self, stored: &Stored) -> Option<i64> {
-        let boot = stored.undated?;
-        self.clocks.iter().find(|clock| clock.boot.is_same(boot)).map(|clock| clock.offset_ms)
-    }
-
-    /// Says how good the stamps are, and makes those that mean nothing in this boot harmless.
-    fn date(&self, slot: &Slot, stored: &mut Stored) -> Dating {
-        let of_this_boot = !slot.recovered || stored.boot != 0 && stored.boot == self.settings.boot.fingerprint();
-        let call = &mut stored.call;
-        let Some(boot) = stored.undated else {
-            if !of_this_boot {
-                (call.started.mono, call.ended.mono) = (Monotonic::from_millis(0), Monotonic::from_millis(0));
-            }
-            return Dating::Known;
-        };
-        (call.started.wall, call.ended.wall) = (Wall::from_millis(0), Wall::from_millis(0));
-        if !slot.recovered || boot.is_same(self.settings.boot) {
-            return Dating::Waiting;
-        }
-        (call.started.mono, call.ended.mono) = (Monotonic::from_millis(0), Monotonic::from_millis(0));
-        Dating::Lost
-    }
 }
 
 /// The call under the identity that the CRMs get.
 fn as_told(mut call: CallRecord, repeat: u32) -> Box<CallRecord> {
     call.id = repeated_id(&call.id, repeat);
     Box::new(call)
-}
-
-fn set_date(call: &mut CallRecord, offset_ms: i64) {
-    let date = |stamp: Stamp| {
-        let mono = i64::try_from(stamp.mono.as_millis()).unwrap_or(i64::MAX);
-        Stamp { wall: Wall::from_millis(mono.saturating_add(offset_ms)), ..stamp }
-    };
-    (call.started, call.ended) = (date(call.started), date(call.ended));
 }
 
 fn note_text(stored: &mut Stored, crm: u8, mark: &Mark) {

@@ -13,6 +13,7 @@ use super::super::JournalError;
 use super::super::frame::{Body, Kind};
 use super::super::head::Staged;
 use super::super::index::Slot;
+use super::super::marks::PageHead;
 use super::super::record::Seq;
 use super::super::storage::Storage;
 use super::Ring;
@@ -55,8 +56,17 @@ impl<S: Storage> Ring<S> {
 
     /// Pages kept free ahead of the head. The slack takes the growth of entries whose marks are worked in when they
     /// move.
-    fn gap(&self) -> u64 {
+    pub(super) fn gap(&self) -> u64 {
         u64::from(self.pages / 32).clamp(2, 16)
+    }
+
+    /// Undelivered bytes up to which they are copied on. Above, too little of a page is free to make copying worth what it
+    /// wears out: a ring that is full to three quarters writes each page four times over, one to fifteen sixteenths sixteen
+    /// times, if what is undelivered lies everywhere. Small rings have little beside gap and head.
+    fn open_bytes_max(&self) -> u64 {
+        let (pages, page) = (u64::from(self.pages), JOURNAL_PAGE_BYTES as u64);
+        let most = pages.saturating_sub(self.gap() + 2 + pages / 16);
+        most.max(pages / 4 * 3) * page
     }
 
     /// Frees pages ahead until the gap is as wide as it should be.
@@ -72,7 +82,7 @@ impl<S: Storage> Ring<S> {
     /// others are forgotten.
     fn collect(&mut self, page: u64, keep: bool) -> Result<(), JournalError> {
         let capacity = u64::from(self.pages) * JOURNAL_PAGE_BYTES as u64;
-        let keep_open = keep && self.index.open_bytes() <= capacity / 4 * 3;
+        let keep_open = keep && self.index.open_bytes() <= self.open_bytes_max();
         // Refused calls are kept for the operator while there is plenty of room.
         let keep_dead = keep && self.index.held_bytes() <= capacity / 4;
         let start = self.head.number_of(page).saturating_mul(JOURNAL_PAGE_BYTES as u32);
@@ -129,15 +139,22 @@ impl<S: Storage> Ring<S> {
             self.forget(seq); // grown beyond all slack: see `gap`
         }
         self.head.enter_next_page();
+        self.life.pages = self.life.pages.saturating_add(1);
         Ok(())
     }
 
-    /// Every page begins with the table.
+    /// The ring's head as it is now.
+    pub(super) fn page_head(&self) -> Body {
+        let mut payload = Vec::new();
+        PageHead { table: self.table, life: self.life }.encode(&mut payload);
+        Body::plain(Kind::Head, payload)
+    }
+
+    /// Every page begins with the ring's head.
     fn begin_page(&mut self) {
         if self.head.is_page_fresh() {
-            let mut payload = Vec::new();
-            self.table.encode(&mut payload);
-            self.head.stage(&Body::plain(Kind::Table, payload), |_, _| Staged::Table);
+            let body = self.page_head();
+            self.head.stage(&body, |_, _| Staged::Head);
         }
     }
 

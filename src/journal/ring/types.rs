@@ -180,4 +180,12 @@ pub struct Stats {
     pub bytes: u64,
     /// Syncs since the start.
     pub syncs: u32,
+    /// Bytes written to this file in its life; since format 2, at most a page's worth short after a power cut.
+    pub bytes_ever: u64,
+    /// Syncs in its life, as exact.
+    pub syncs_ever: u64,
+    /// Pages of it written in its life, each as often as it was.
+    pub pages_ever: u64,
+    /// About how many undelivered calls it can hold, if they go on as those in it; none: there is no call in it.
+    pub calls_max: Option<u32>,
 }
