@@ -1,27 +1,69 @@
-//! Power cuts at every byte of every write, over long histories, against the model.
+//! Power cuts at every byte of every write, over long histories, and media that fail in other ways, against the model.
 //!
-//! The quick tier runs with the others, in some seconds, and cuts at every third byte. `RINGPOST_CUTS=1000000 cargo test --release --test journal_powercut` runs as many
-//! cuts as are asked for. A failure prints its seed; `RINGPOST_SEED` repeats it.
+//! The quick tier runs with the others, in some seconds, and cuts at every seventh byte; `tests/run cuts` cuts at every byte,
+//! more than a million times. A failure names its seed, which belongs into `journal_powercut.seeds`: those are played first,
+//! always. `RINGPOST_SEED` plays one alone.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test that panics has found something
 
 mod journal_model;
 
 use journal_model::{Office, Step};
 use ringpost::config::WhenFull;
 use ringpost::journal::Mark;
-use ringpost::journal::simulated::AtCut;
+use ringpost::journal::simulated::{AtCut, AtFailedSync};
 use ringpost::text::bounded;
+use std::io::ErrorKind;
+use std::panic::catch_unwind;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Power cuts in the quick tier, in all tests of this file together about.
-const QUICK_CUTS: u64 = 1_000;
+/// Power cuts of each play in the quick tier.
+const QUICK_CUTS: u64 = 400;
 /// Bytes from cut to cut there; in the deep tier every byte is tried.
-const QUICK_STRIDE: usize = 3;
+const QUICK_STRIDE: usize = 7;
 
-fn wanted_cuts() -> u64 {
-    std::env::var("RINGPOST_CUTS").ok().and_then(|text| text.parse().ok()).unwrap_or(QUICK_CUTS)
+/// Cuts that are asked for in all; none: the quick tier.
+fn deep_cuts() -> Option<u64> {
+    std::env::var("RINGPOST_CUTS").ok().map(|text| text.parse().expect("a number of cuts"))
 }
 
-fn first_seed() -> u64 {
-    std::env::var("RINGPOST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+/// Seeds of past failures of a play.
+fn kept_seeds(play: &str) -> Vec<u64> {
+    let lines = include_str!("journal_powercut.seeds").lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    lines.filter(|words| words.first() == Some(&play)).map(|words| words[1].parse().unwrap()).collect()
+}
+
+/// Plays one seed after the other until there were enough cuts: the kept ones, then 1, 2, 3 … on every core.
+fn play_seeds(name: &str, share: f64, play: fn(u64) -> u64) {
+    if let Ok(seed) = std::env::var("RINGPOST_SEED") {
+        println!("{name}: {} cuts with seed {seed}", play(seed.parse().unwrap()));
+        return;
+    }
+    let wanted = deep_cuts().map_or(QUICK_CUTS, |cuts| (cuts as f64 * share) as u64);
+    let (kept, next, cuts) = (Mutex::new(kept_seeds(name)), AtomicU64::new(1), AtomicU64::new(0));
+    let failed = Mutex::new(Vec::new());
+    let work = || {
+        loop {
+            let kept = kept.lock().unwrap().pop();
+            let is_enough = cuts.load(Ordering::Relaxed) >= wanted || !failed.lock().unwrap().is_empty();
+            if kept.is_none() && is_enough {
+                return;
+            }
+            let seed = kept.unwrap_or_else(|| next.fetch_add(1, Ordering::Relaxed));
+            match catch_unwind(|| play(seed)) {
+                Ok(made) => _ = cuts.fetch_add(made, Ordering::Relaxed),
+                Err(_) => failed.lock().unwrap().push(seed),
+            }
+        }
+    };
+    let threads = if deep_cuts().is_some() { std::thread::available_parallelism().map_or(2, usize::from) } else { 1 };
+    std::thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(work)));
+    let failed = failed.into_inner().unwrap();
+    println!("{name}: {} cuts, seeds 1 to {}", cuts.into_inner(), next.into_inner() - 1);
+    assert!(
+        failed.is_empty(),
+        "failed: {name} {failed:?}; RINGPOST_SEED plays one again, journal_powercut.seeds keeps them"
+    );
 }
 
 /// A step of an office whose CRM mostly keeps up, `busy` percent of the time.
@@ -32,7 +74,7 @@ fn random_step(random: &mut fastrand::Rng, busy: u8) -> Step {
             1 => return Step::Replay { which: random.u8(0..40) },
             _ => {}
         }
-        return Step::Append { size: random.u8(..), sync: random.u8(0..8) != 0 };
+        return Step::Append { size: random_size(random), sync: random.u8(0..8) != 0 };
     }
     let mark = match random.u8(0..12) {
         0 => Mark::Refused { reason: bounded(b"no such user") },
@@ -47,6 +89,55 @@ fn random_step(random: &mut fastrand::Rng, busy: u8) -> Step {
     Step::Mark { which: random.u8(0..4), crm: random.u8(..), mark }
 }
 
+/// Calls with all that a call can have are rare.
+fn random_size(random: &mut fastrand::Rng) -> u8 {
+    if random.u8(0..24) == 0 { 7 } else { random.u8(0..7) }
+}
+
+fn random_office(random: &mut fastrand::Rng, when_full: WhenFull) -> Office {
+    let kib = [32, 32, 32, 64, 128][random.usize(0..5)];
+    Office::new(kib, 1 + random.usize(0..3), when_full)
+}
+
+/// Cuts the power at each byte that `step` writes, or each seventh, on a copy of the office each time: with all that was
+/// written there, and shuffled. Returns the number of cuts.
+fn cut_everywhere(office: &Office, step: &Step, random: &mut fastrand::Rng) -> u64 {
+    let mut whole = office.clone();
+    let before = whole.ring.storage().bytes_written;
+    let _ = whole.take(step);
+    let bytes = whole.ring.storage().bytes_written - before;
+    let stride = if deep_cuts().is_some() { 1 } else { QUICK_STRIDE };
+    let mut cuts = 0;
+    for fuel in (random.u64(0..stride as u64)..bytes).step_by(stride) {
+        let mut cut = office.clone();
+        cut.ring.storage_mut().fuel = Some(fuel);
+        assert!(cut.take(step).is_err(), "the power went");
+        for at_cut in [AtCut::KeepsAll, AtCut::Shuffles(random.u64(..)), AtCut::Shuffles(random.u64(..))] {
+            cut.clone().cut(at_cut);
+            cuts += 1;
+        }
+    }
+    cuts
+}
+
+/// A life of the office, and then, for some of its steps, a cut at every byte.
+fn cuts_at_every_byte(seed: u64) -> u64 {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut office = random_office(&mut random, WhenFull::DropOldest);
+    // Into the second and third round of the ring, where there is something to overwrite and to move.
+    for _ in 0..random.usize(0..900) {
+        let step = random_step(&mut random, 60);
+        office.take(&step).unwrap();
+    }
+    let mut cuts = 0;
+    for _ in 0..4 {
+        let step = random_step(&mut random, 30);
+        cuts += cut_everywhere(&office, &step, &mut random);
+        office.take(&step).unwrap();
+    }
+    cuts
+}
+
 fn random_cut(random: &mut fastrand::Rng) -> AtCut {
     match random.u8(0..4) {
         0 => AtCut::KeepsAll,
@@ -55,20 +146,57 @@ fn random_cut(random: &mut fastrand::Rng) -> AtCut {
     }
 }
 
-/// Cuts the power at each byte, or each third, that `step` writes, on a copy of the office each time. Returns the number of cuts.
-fn cut_everywhere(office: &Office, step: &Step, random: &mut fastrand::Rng) -> u64 {
-    let mut whole = office.clone();
-    let before = whole.ring.storage().bytes_written;
-    let _ = whole.take(step);
-    let bytes = whole.ring.storage().bytes_written - before;
-    let stride = if wanted_cuts() > QUICK_CUTS { 1 } else { QUICK_STRIDE };
+/// One life with many cuts and kills.
+fn a_life_of_cuts(seed: u64) -> u64 {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let when_full = if random.bool() { WhenFull::DropOldest } else { WhenFull::DropNewest };
+    let mut office = random_office(&mut random, when_full);
+    let busy = random.u8(20..90);
     let mut cuts = 0;
-    for fuel in (random.u64(0..stride as u64)..bytes).step_by(stride) {
-        for at_cut in [AtCut::KeepsAll, AtCut::Shuffles(random.u64(..))] {
-            let mut office = office.clone();
-            office.ring.storage_mut().fuel = Some(fuel);
-            assert!(office.take(step).is_err(), "the power went");
-            office.cut(at_cut);
+    for _ in 0..600 {
+        if random.u8(0..10) == 0 {
+            office.ring.storage_mut().fuel = Some(random.u64(0..2000));
+        }
+        let step = random_step(&mut random, busy);
+        let _ = office.take(&step);
+        if office.ring.storage().is_off() {
+            office.cut(random_cut(&mut random));
+            cuts += 1;
+        } else if random.u8(0..50) == 0 {
+            office.kill();
+        }
+    }
+    cuts
+}
+
+/// A life on a medium that refuses writes, in part or in whole, and syncs, which then forgets what it had taken.
+fn a_life_of_faults(seed: u64) -> u64 {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let when_full = if random.bool() { WhenFull::DropOldest } else { WhenFull::DropNewest };
+    let mut office = random_office(&mut random, when_full);
+    let busy = random.u8(20..70);
+    let mut cuts = 0;
+    for _ in 0..600 {
+        let medium = office.ring.storage_mut();
+        match random.u8(0..40) {
+            0 => {
+                let kind =
+                    [ErrorKind::StorageFull, ErrorKind::Other, ErrorKind::ReadOnlyFilesystem][random.usize(0..3)];
+                medium.refuse_some_writes = Some((random.u8(1..5), kind, random.fork()));
+            }
+            1..=3 => medium.refuse_some_writes = None,
+            4..=5 => {
+                let fates = [AtFailedSync::KeepsCache, AtFailedSync::Forgets, AtFailedSync::DropsCache];
+                (medium.refuse_syncs, medium.at_failed_sync) = (true, fates[random.usize(0..3)]);
+            }
+            6..=12 => medium.refuse_syncs = false,
+            13 => medium.fuel = Some(random.u64(0..2000)),
+            _ => {}
+        }
+        let step = random_step(&mut random, busy);
+        let _ = office.take(&step);
+        if office.ring.storage().is_off() || random.u8(0..16) == 0 {
+            office.cut(random_cut(&mut random));
             cuts += 1;
         }
     }
@@ -77,53 +205,15 @@ fn cut_everywhere(office: &Office, step: &Step, random: &mut fastrand::Rng) -> u
 
 #[test]
 fn a_cut_at_every_byte_loses_nothing_that_was_synced_and_invents_nothing() {
-    let mut cuts = 0;
-    for seed in first_seed().. {
-        println!("seed {seed}");
-        let mut random = fastrand::Rng::with_seed(seed);
-        let mut office = Office::new(64, 1 + random.usize(0..2), WhenFull::DropOldest);
-        // Into the second and third round of the ring, where there is something to overwrite and to move.
-        for _ in 0..random.usize(0..900) {
-            let step = random_step(&mut random, 60);
-            office.take(&step).unwrap();
-        }
-        for _ in 0..4 {
-            let step = random_step(&mut random, 30);
-            cuts += cut_everywhere(&office, &step, &mut random);
-            office.take(&step).unwrap();
-        }
-        if cuts >= wanted_cuts() / 2 {
-            println!("{cuts} cuts, seeds {} to {seed}", first_seed());
-            return;
-        }
-    }
+    play_seeds("bytes", 0.9, cuts_at_every_byte);
 }
 
 #[test]
 fn a_long_life_of_cuts_kills_and_slow_crms_keeps_its_promises() {
-    let mut cuts = 0;
-    for seed in first_seed().. {
-        println!("seed {seed}");
-        let mut random = fastrand::Rng::with_seed(seed);
-        let when_full = if random.bool() { WhenFull::DropOldest } else { WhenFull::DropNewest };
-        let mut office = Office::new(64, 1 + random.usize(0..3), when_full);
-        let busy = random.u8(20..90);
-        for _ in 0..600 {
-            if random.u8(0..10) == 0 {
-                office.ring.storage_mut().fuel = Some(random.u64(0..2000));
-            }
-            let step = random_step(&mut random, busy);
-            let _ = office.take(&step);
-            if office.ring.storage().is_off() {
-                office.cut(random_cut(&mut random));
-                cuts += 1;
-            } else if random.u8(0..50) == 0 {
-                office.kill();
-            }
-        }
-        if cuts >= wanted_cuts() / 2 {
-            println!("{cuts} cuts, seeds {} to {seed}", first_seed());
-            return;
-        }
-    }
+    play_seeds("life", 0.06, a_life_of_cuts);
+}
+
+#[test]
+fn a_medium_that_refuses_writes_and_forgets_at_syncs_breaks_no_promise() {
+    play_seeds("faults", 0.06, a_life_of_faults);
 }
