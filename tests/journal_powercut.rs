@@ -39,7 +39,7 @@ fn play_seeds(name: &str, share: f64, play: fn(u64) -> u64) {
         println!("{name}: {} cuts with seed {seed}", play(seed.parse().unwrap()));
         return;
     }
-    let wanted = deep_cuts().map_or(QUICK_CUTS, |cuts| (cuts as f64 * share) as u64);
+    let wanted = deep_cuts().map_or((QUICK_CUTS as f64 * share.sqrt()) as u64, |cuts| (cuts as f64 * share) as u64);
     let (kept, next, cuts) = (Mutex::new(kept_seeds(name)), AtomicU64::new(1), AtomicU64::new(0));
     let failed = Mutex::new(Vec::new());
     let work = || {
@@ -100,7 +100,7 @@ fn random_office(random: &mut fastrand::Rng, when_full: WhenFull) -> Office {
 }
 
 /// Cuts the power at each byte that `step` writes, or each seventh, on a copy of the office each time: with all that was
-/// written there, and shuffled. Returns the number of cuts.
+/// written there, and in some orders. Returns the number of cuts.
 fn cut_everywhere(office: &Office, step: &Step, random: &mut fastrand::Rng) -> u64 {
     let mut whole = office.clone();
     let before = whole.ring.storage().bytes_written;
@@ -112,8 +112,12 @@ fn cut_everywhere(office: &Office, step: &Step, random: &mut fastrand::Rng) -> u
         let mut cut = office.clone();
         cut.ring.storage_mut().fuel = Some(fuel);
         assert!(cut.take(step).is_err(), "the power went");
-        for at_cut in [AtCut::KeepsAll, AtCut::Shuffles(random.u64(..)), AtCut::Shuffles(random.u64(..))] {
-            cut.clone().cut(at_cut);
+        cut.judge(AtCut::KeepsAll);
+        (0..SHUFFLES).for_each(|_| cut.judge(AtCut::Shuffles(random.u64(..))));
+        cuts += 1 + SHUFFLES;
+        // Now and then all that the ring hands out is read and compared.
+        if fuel % 16 == 0 {
+            cut.cut(random_cut(random));
             cuts += 1;
         }
     }
@@ -137,6 +141,9 @@ fn cuts_at_every_byte(seed: u64) -> u64 {
     }
     cuts
 }
+
+/// Orders in which the unsynced sectors get to the medium, for each place of a cut.
+const SHUFFLES: u64 = 7;
 
 fn random_cut(random: &mut fastrand::Rng) -> AtCut {
     match random.u8(0..4) {
@@ -205,15 +212,15 @@ fn a_life_of_faults(seed: u64) -> u64 {
 
 #[test]
 fn a_cut_at_every_byte_loses_nothing_that_was_synced_and_invents_nothing() {
-    play_seeds("bytes", 0.9, cuts_at_every_byte);
+    play_seeds("bytes", 1.0, cuts_at_every_byte);
 }
 
 #[test]
 fn a_long_life_of_cuts_kills_and_slow_crms_keeps_its_promises() {
-    play_seeds("life", 0.06, a_life_of_cuts);
+    play_seeds("life", 0.01, a_life_of_cuts);
 }
 
 #[test]
 fn a_medium_that_refuses_writes_and_forgets_at_syncs_breaks_no_promise() {
-    play_seeds("faults", 0.06, a_life_of_faults);
+    play_seeds("faults", 0.01, a_life_of_faults);
 }

@@ -210,9 +210,7 @@ fn longest_copy(text: &[u8], at: usize) -> Option<(usize, usize)> {
 
 /// The payload that `packed` stands for; none: it stands for none.
 pub fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
-    let mut text = Vec::with_capacity(WORDS.len() + packed.len() * 3);
-    text.extend_from_slice(WORDS);
-    let end = WORDS.len() + PAYLOAD_BYTES_MAX;
+    let mut text = Vec::with_capacity((packed.len() * 3).min(PAYLOAD_BYTES_MAX));
     let mut reader = Reader::new(packed);
     while let Some(token) = reader.byte() {
         match token {
@@ -228,18 +226,26 @@ pub fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
                     COPY_LONG => COPY_LONG + usize::from(reader.byte()?),
                     length => length,
                 };
-                let from = text.len().checked_sub(distance)?;
-                for at in from..from + length {
-                    text.push(*text.get(at)?);
-                }
+                copy(&mut text, distance, length)?;
             }
         }
-        if text.len() > end {
+        if text.len() > PAYLOAD_BYTES_MAX {
             return None;
         }
     }
-    text.drain(..WORDS.len());
     Some(text)
+}
+
+/// Appends `length` bytes of what lies `distance` before the end, which may begin in the words, and reach into itself.
+fn copy(text: &mut Vec<u8>, distance: usize, length: usize) -> Option<()> {
+    let from = (WORDS.len() + text.len()).checked_sub(distance)?;
+    let of_words = WORDS.get(from.min(WORDS.len())..(from + length).min(WORDS.len()))?;
+    text.extend_from_slice(of_words);
+    let start = from.max(WORDS.len()) - WORDS.len();
+    for at in start..start + (length - of_words.len()) {
+        text.push(*text.get(at)?);
+    }
+    Some(())
 }
 
 fn digit_value(byte: u8) -> Option<u8> {

@@ -102,6 +102,11 @@ impl SimulatedMedium {
         self.is_off
     }
 
+    /// Whether any of these bytes was written and is not safe.
+    pub fn is_unsynced(&self, bytes: core::ops::Range<usize>) -> bool {
+        self.pieces.iter().any(|piece| piece.offset < bytes.end && bytes.start < piece.offset + piece.bytes.len())
+    }
+
     /// What is there when the power comes back.
     pub fn after_cut(&self, at_cut: AtCut) -> Self {
         Self::with_image(self.image_after_cut(at_cut))

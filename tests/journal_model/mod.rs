@@ -19,6 +19,7 @@ use ringpost::config::WhenFull;
 use ringpost::journal::record::repeated_id;
 use ringpost::journal::simulated::{AtCut, SimulatedMedium};
 use ringpost::journal::{Crm, Entry, JournalError, Mark, Part, Recovery, Ring, Seq, Settings, State};
+use ringpost::limits::JOURNAL_PAGE_BYTES as PAGE;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -117,6 +118,29 @@ impl Office {
         let recovery = self.reopen(medium);
         self.compare(true);
         recovery
+    }
+
+    /// What would be there if the power went now, held against the model without going on from it. Calls are read where
+    /// unsynced bytes may have changed them; the others only by what the ring remembers of them.
+    pub fn judge(&self, at_cut: AtCut) {
+        let medium = self.ring.storage();
+        let (ring, _) = Ring::open(medium.after_cut(at_cut), self.settings.clone());
+        let mut unseen: BTreeMap<Seq, &Kept> = self.calls.values().map(|kept| (kept.seq, kept)).collect();
+        for (seq, offset, states) in ring.progress() {
+            let Some(kept) = unseen.remove(&seq) else {
+                self.clone().cut(at_cut); // an append that failed, and is there after all
+                return;
+            };
+            for (progress, state) in kept.crms.iter().zip(states) {
+                progress.must_allow(state, kept.is_gone);
+            }
+            let page = offset as usize / PAGE * PAGE;
+            if medium.is_unsynced(page..page + PAGE) {
+                let item = ring.history(Seq(seq.0 + 1), 1).pop().expect("it was there a moment ago");
+                assert_eq!((item.seq, &*item.call), (seq, &*kept.call), "a call came back changed");
+            }
+        }
+        unseen.values().for_each(|kept| assert!(kept.may_be_lost(), "lost: {} {:?}", kept.call.id, kept.crms));
     }
 
     /// The process is killed and started again; the power stays on.
@@ -239,8 +263,7 @@ impl Office {
         for (number, kept) in &mut self.calls {
             kept.came_back = kept.is_gone && found.contains_key(number);
             kept.is_gone = !found.contains_key(number);
-            let is_excused = !kept.is_synced || !kept.is_open() || kept.was_dropped;
-            assert!(!kept.is_gone || is_excused, "lost: {} {:?}", kept.call.id, kept.crms);
+            assert!(!kept.is_gone || kept.may_be_lost(), "lost: {} {:?}", kept.call.id, kept.crms);
         }
         for (number, (seq, call, states)) in found {
             let kept = self.calls.entry(number).or_insert_with(|| {
@@ -304,6 +327,10 @@ impl Kept {
         Self { seq, call, given_id, is_synced: false, is_gone: false, was_dropped: false, came_back: false, crms }
     }
 
+    fn may_be_lost(&self) -> bool {
+        !self.is_synced || !self.is_open() || self.was_dropped
+    }
+
     fn recordings(&self) -> u8 {
         u8::try_from(self.call.recordings.len()).unwrap()
     }
@@ -326,21 +353,27 @@ impl Progress {
         Self { now: state, durable: state, since: Vec::new(), lost: Vec::new() }
     }
 
-    /// Takes over what the ring remembers, if that is possible. Out of a page that was let go and is torn now, marks may
-    /// have been torn away: such a call is in doubt anyway.
+    /// Whether the ring may remember `state`. Out of a page that was let go and is torn now, marks may have been torn away:
+    /// such a call is in doubt anyway.
+    fn must_allow(&self, state: State, came_back: bool) {
+        let anew = came_back.then(|| State::waiting(true));
+        let (call, recordings) = (state.bits() & 0b11, state.bits() >> 2);
+        let was = |earlier: &State| earlier.bits() & 0b11 == call;
+        let was_lost = self.lost.iter().any(|lost| !lost.is_waiting() && was(lost));
+        let was_so = was(&self.durable) || was(&self.now) || self.since.iter().chain(&anew).any(was) || was_lost;
+        assert!(was_so, "{state:?} was never so: {self:?}");
+        let least = anew.unwrap_or(self.durable).bits() >> 2;
+        let most = self.lost.iter().fold(self.now.bits() >> 2, |most, lost| most | lost.bits() >> 2);
+        assert!(recordings & least == least && recordings | most == most, "{state:?} does not fit {self:?}");
+    }
+
+    /// Takes over what the ring remembers.
     fn accept(&mut self, state: State, after_cut: bool, came_back: bool) {
+        self.must_allow(state, came_back);
         if came_back {
             self.durable = State::waiting(true);
             self.since.push(self.durable);
         }
-        let (call, recordings) = (state.bits() & 0b11, state.bits() >> 2);
-        let was = |earlier: &State| earlier.bits() & 0b11 == call;
-        let was_lost = self.lost.iter().any(|lost| !lost.is_waiting() && was(lost));
-        let was_so = was(&self.durable) || was(&self.now) || self.since.iter().any(was) || was_lost;
-        assert!(was_so, "{state:?} was never so: {self:?}");
-        let least = self.durable.bits() >> 2;
-        let most = self.lost.iter().fold(self.now.bits() >> 2, |most, lost| most | lost.bits() >> 2);
-        assert!(recordings & least == least && recordings | most == most, "{state:?} does not fit {self:?}");
         if self.now != state {
             self.lost.push(self.now);
         }

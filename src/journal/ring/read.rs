@@ -6,11 +6,12 @@
 use super::super::frame::{Frame, HEADER_BYTES, Kind};
 use super::super::index::Slot;
 use super::super::marks::{Mark, marks_in};
-use super::super::record::{Delivery, Seq, Stored, id_hash, repeated_id};
+use super::super::record::{Delivery, Seq, State, Stored, id_hash, repeated_id};
 use super::super::storage::Storage;
 use super::{Crm, HistoryItem, Part, Pending, Ring};
 use crate::call::record::CallRecord;
-use crate::limits::{JOURNAL_PAGE_BYTES, JOURNAL_WINDOW};
+use crate::limits::{JOURNAL_CRMS, JOURNAL_PAGE_BYTES, JOURNAL_WINDOW};
+use heapless::Vec as Bounded;
 
 impl<S: Storage> Ring<S> {
     /// Calls after `after` with this part of their work left for `crm`, oldest first, at most `max` and at most
@@ -29,6 +30,14 @@ impl<S: Storage> Ring<S> {
             }
         }
         window
+    }
+
+    /// Every entry with the place of its record in the file and how far each configured CRM has it, oldest first; reads
+    /// nothing.
+    pub fn progress(&self) -> impl Iterator<Item = (Seq, u32, Bounded<State, JOURNAL_CRMS>)> + '_ {
+        let state = |slot: &Slot, seat: &u8| slot.states.get(usize::from(*seat)).copied().unwrap_or_default();
+        let states = move |slot: &Slot| self.slots.iter().map(|seat| state(slot, seat)).collect();
+        self.index.after(Seq::default()).map(move |(seq, slot)| (seq, slot.offset, states(slot)))
     }
 
     /// The newest call of this identity, as the PBX gave it, if the journal has one.
