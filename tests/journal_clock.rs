@@ -9,6 +9,8 @@ use ringpost::clock::{Monotonic, Stamp, Wall};
 use ringpost::journal::simulated::{AtCut, SimulatedMedium};
 use ringpost::journal::{Crm, Dating, Mark, Part, Pending, Ring, Seq, Settings};
 use ringpost::limits::JOURNAL_CLOCK_STEP;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 const DAY_MS: i64 = 86_400_000;
 const FIRST: Crm = Crm(0);
@@ -43,9 +45,17 @@ fn restarted(ring: &Ring<SimulatedMedium>, number: u64) -> Ring<SimulatedMedium>
     ring_of_boot(ring.storage().clone(), number)
 }
 
+thread_local! {
+    /// Start and end of each call since the start of its machine, in milliseconds: the journal hands out no monotonic
+    /// time of another boot.
+    static MADE: RefCell<BTreeMap<String, (i64, i64)>> = const { RefCell::new(BTreeMap::new()) };
+}
+
 /// A call from `start` to `end`, in the journal and synced at `end`.
 fn journalled(ring: &mut Ring<SimulatedMedium>, number: u64, start: Stamp, end: Stamp) -> Seq {
     let call = CallRecord { started: start, ended: end, ..usual_call(number) };
+    let made = (start.mono.as_millis() as i64, end.mono.as_millis() as i64);
+    MADE.with_borrow_mut(|all| all.insert(call.id.to_string(), made));
     let appended = ring.append(&entry(call, 1), end).unwrap();
     ring.sync().unwrap();
     assert!(!appended.known);
@@ -58,8 +68,9 @@ fn pending(ring: &mut Ring<SimulatedMedium>) -> Vec<Pending> {
 
 /// How a waiting call is dated, and how far its start and end are from their true dates, as reckoned by its boot's start.
 fn errors_ms(pending: &Pending, boot_at_ms: i64) -> (Dating, i64, i64) {
-    let of = |stamp: Stamp| stamp.wall.as_millis() - boot_at_ms - stamp.mono.as_millis() as i64;
-    (pending.dating, of(pending.call.started), of(pending.call.ended))
+    let (started, ended) = MADE.with_borrow(|all| all[pending.call.id.as_str()]);
+    let of = |stamp: Stamp, made: i64| stamp.wall.as_millis() - boot_at_ms - made;
+    (pending.dating, of(pending.call.started, started), of(pending.call.ended, ended))
 }
 
 #[test]
