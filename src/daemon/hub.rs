@@ -236,7 +236,10 @@ impl Hub {
                     seat.schedule.journal_opened();
                 }
             }
-            Reply::Appended { token, seq, known, entry, .. } => {
+            Reply::Appended { token, seq, known, entry, durable } => {
+                // `tests/powercut` demands the calls that it reads this of.
+                let how = if durable { "outlives the power" } else { "does not outlive the power: no sync" };
+                log::debug!("call {} is journalled and {how}", entry.call.id);
                 self.name_apart(token, &entry.call.id);
                 self.appended(token, Some(seq), known, now.mono);
             }
