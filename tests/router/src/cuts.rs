@@ -14,13 +14,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Undelivered calls at which a life is a long one: well below the journal's room.
-const BACKLOG: usize = 120;
+const BACKLOG: usize = 80;
 /// Undelivered calls at which a long life may end.
 const DELIVERED: usize = 10;
 /// For a backlog: the wait after a crash, look-ups, and the pace that a portal allows.
-const DELIVERY: Duration = Duration::from_secs(300);
+const DELIVERY: Duration = Duration::from_secs(900);
 /// For the last calls in doubt, which are looked up for a minute and longer.
-const LAST_DELIVERY: Duration = Duration::from_secs(600);
+const LAST_DELIVERY: Duration = Duration::from_secs(900);
 /// One cut of so many comes before the agent is logged in.
 const EARLY: u32 = 6;
 /// Longest life before the login, and after it.

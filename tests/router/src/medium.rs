@@ -16,9 +16,9 @@ const VOLUME: &str = "[flash]\nmode=ubi\nvol_id=0\nvol_size=1MiB\nvol_type=dynam
 /// A file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileSystem {
-    /// On NOR flash with blocks of 64 KiB.
+    /// On NOR with blocks of 64 KiB.
     Jffs2,
-    /// On UBI on flash with blocks of 128 KiB.
+    /// On UBI on NAND with pages of 2 KiB and blocks of 128 KiB.
     Ubifs,
     /// On a disk.
     F2fs,
@@ -60,7 +60,7 @@ impl FileSystem {
                 let (recipe, image) = (dir.join("volume.ini"), dir.join("volume.ubi"));
                 fs::write(&recipe, VOLUME)?;
                 let mut command = Command::new("ubinize");
-                command.args(["-m", "1", "-p", "128KiB", "-o"]).arg(&image).arg(&recipe);
+                command.args(["-m", "2048", "-p", "128KiB", "-o"]).arg(&image).arg(&recipe);
                 run(&mut command)?;
                 let volume = fs::read(&image)?;
                 flash[..volume.len()].copy_from_slice(&volume);

@@ -151,7 +151,7 @@ impl Office {
             if self.playing.load(Ordering::SeqCst) {
                 self.play(answered, 8.0 + 24.0 * random.f64());
             }
-            thread::sleep(REST + Duration::from_millis(random.u64(0..400)));
+            thread::sleep(REST + Duration::from_millis(random.u64(0..200)));
         }
     }
 
