@@ -45,6 +45,8 @@ struct Platter {
     safe: Vec<u8>,
     unflushed: Vec<Unflushed>,
     traffic: Traffic,
+    /// Refuses writes and flushes.
+    broken: bool,
 }
 
 /// A disk that qemu can be given.
@@ -70,6 +72,11 @@ impl Disk {
     /// What reached it so far.
     pub fn traffic(&self) -> Traffic {
         self.platter().traffic
+    }
+
+    /// From now on it refuses writes and flushes, or takes them again.
+    pub fn set_broken(&self, broken: bool) {
+        self.platter().broken = broken;
     }
 
     /// The power goes. Call it when the virtual machine is dead.
@@ -107,15 +114,20 @@ impl Disk {
             let (offset, length) = (number(&head[16..24]) as usize, number(&head[24..28]) as usize);
             let mut data = Vec::new();
             let mut error = 0;
+            let broken = self.platter().broken;
             match number(&head[6..8]) {
                 0 => data = self.read(offset, length),
                 1 => {
                     let mut bytes = vec![0; length];
                     stream.read_exact(&mut bytes)?;
-                    self.write(offset, bytes, through);
+                    if broken {
+                        error = INPUT_OUTPUT_ERROR;
+                    } else {
+                        self.write(offset, bytes, through);
+                    }
                 }
                 2 => return Ok(()),
-                3 => self.flush(),
+                3 if !broken => self.flush(),
                 _ => error = INPUT_OUTPUT_ERROR,
             }
             let mut reply = [&REPLY_MAGIC.to_be_bytes()[..], &error.to_be_bytes(), &head[8..16]].concat();

@@ -4,12 +4,14 @@
 
 mod cuts;
 mod disk;
+mod faults;
 mod ledger;
 mod machine;
 mod medium;
 mod office;
 mod router;
 mod trouble;
+mod wear;
 
 use ledger::Account;
 use lexopt::prelude::*;
@@ -22,7 +24,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 use trouble::{Trouble, trouble};
 
-const USAGE: &str = "usage: router --kernel FILE --initrd FILE --dir DIR run [FS...] [--cuts N] [--jobs N] [--seed N] [--boot]";
+const USAGE: &str = "usage: router --kernel FILE --initrd FILE --dir DIR run|faults|wear [FS...] [--cuts N] [--jobs N] [--seed N] [--boot]";
 
 /// What is asked for.
 struct Words {
@@ -132,6 +134,46 @@ fn run(words: &Words) -> Result<bool, Trouble> {
     Ok(well)
 }
 
+/// Faults of the file system, and the way out of each.
+fn suffer(words: &Words) -> Result<bool, Trouble> {
+    let plan = words.plan()?;
+    let results = each(words, |fs| {
+        faults::series(&Router::new(fs, Layout::Overlay, &plan, words.dir.join(fs.name()), words.seed)?)
+    });
+    for (fs, result) in &results {
+        match result {
+            Ok(told) => told.iter().for_each(|line| println!("{:<6} {line}", fs.name())),
+            Err(error) => println!("{:<6} {error}, see {}", fs.name(), console(&words.dir, *fs).display()),
+        }
+    }
+    Ok(results.iter().all(|(_, result)| result.is_ok()))
+}
+
+/// What a call costs the medium, as rows of a table in Markdown.
+fn wear(words: &Words) -> Result<bool, Trouble> {
+    let plan = words.plan()?;
+    println!("| file system | journal | bytes written | writes | syncs | bytes on the medium | writes there | erases | flushes |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    let measured = |fs: FileSystem, layout: Layout| -> Result<(), Trouble> {
+        let dir = words.dir.join(format!("{}-{layout:?}", fs.name()));
+        let wear = wear::measure(&Router::new(fs, layout, &plan, dir, words.seed)?)?;
+        let wear::Wear { written, writes, syncs, medium_bytes, medium_writes, erases, flushes } = wear;
+        let of = |number: f64, there: bool| if there { format!("{number:.1}") } else { "–".to_owned() };
+        println!(
+            "| {} | {layout:?} | {written:.0} | {writes:.1} | {syncs:.1} | {medium_bytes:.0} | {medium_writes:.1} | {} | {} |",
+            fs.name(),
+            of(erases, fs.is_on_flash()),
+            of(flushes, !fs.is_on_flash()),
+        );
+        Ok(())
+    };
+    let results = each(words, |fs| measured(fs, Layout::Bare).and_then(|()| measured(fs, Layout::Overlay)));
+    for (fs, error) in results.iter().filter_map(|(fs, result)| Some((fs, result.as_ref().err()?))) {
+        println!("{:<6} {error}", fs.name());
+    }
+    Ok(results.iter().all(|(_, result)| result.is_ok()))
+}
+
 fn print_account(fs: FileSystem, words: &Words, account: &Account) {
     let Account { played, promised, delivered, lost, twice, invented } = account;
     let (l, t, i) = (lost.len(), twice.len(), invented.len());
@@ -157,6 +199,8 @@ fn main() -> ExitCode {
     };
     let done = match words.command.as_str() {
         "run" => run(&words),
+        "faults" => suffer(&words),
+        "wear" => wear(&words),
         other => Err(trouble!("no command {other:?}\n{USAGE}")),
     };
     match done {

@@ -98,11 +98,6 @@ impl Office {
         &self.pbx
     }
 
-    /// The portal.
-    pub fn portal(&self) -> &Portal {
-        &self.portal
-    }
-
     /// Calls come or do not.
     pub fn set_playing(&self, playing: bool) {
         self.playing.store(playing, Ordering::SeqCst);

@@ -117,12 +117,6 @@ impl Router {
         wait_for(patience, ready).ok_or_else(|| trouble!("no {what} within {patience:?}{}", self.whereabouts()))
     }
 
-    /// Waits for a line of the console after the first `from` bytes that holds `text`.
-    pub fn wait_console(&self, from: usize, text: &str, patience: Duration) -> Result<(), Trouble> {
-        let holds = || self.bench.console().get(from..).is_some_and(|new| new.contains(text)).then_some(());
-        self.wait(&format!("\"{text}\" on the console"), patience, holds)
-    }
-
     fn whereabouts(&self) -> String {
         format!(" ({}; see {})", self.fs.name(), self.bench.console_file().display())
     }
