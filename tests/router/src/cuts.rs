@@ -41,7 +41,11 @@ pub fn series(router: &Router, cuts: u32, seed: u64, tell: impl Fn(&str)) -> Res
         router.bench.disk.cut(&mut random);
         office.set_playing(false);
         if cut.is_multiple_of(25) || cut == cuts {
-            tell(&format!("{cut} cuts, {} calls durable, {} at the portal", known(router).len(), office.delivered().len()));
+            tell(&format!(
+                "{cut} cuts, {} calls durable, {} at the portal",
+                known(router).len(),
+                office.delivered().len()
+            ));
         }
     }
     office.close();

@@ -4,12 +4,16 @@
 use crate::ledger::{Account, promised};
 use crate::machine::Machine;
 use crate::medium::FileSystem;
-use crate::router::{Router, wait_for};
+use crate::router::{Router, START};
 use crate::trouble::{Trouble, trouble};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 const DELIVERY: Duration = Duration::from_secs(180);
 const SOON: Duration = Duration::from_secs(60);
+/// From a mended file system to a journal that is kept again.
+const JOURNAL_BACK: Duration = Duration::from_secs(150);
+const PACE: Duration = Duration::from_secs(5);
 /// Calls while it lasts.
 const CALLS: usize = 3;
 /// What the log says of a journal that cannot be written, and how often it may for one fault: writing and syncing may
@@ -31,9 +35,6 @@ pub fn series(router: &Router) -> Result<Vec<String>, Trouble> {
     kept(router)?;
     let mut told = Vec::new();
     for fault in [Fault::Full, Fault::ReadOnly, Fault::Broken] {
-        if fault == Fault::ReadOnly && router.fs.is_on_flash() {
-            continue; // the kernel can force only disks to be read-only
-        }
         let (again, how) = suffer(router, machine, fault)?;
         machine = again;
         told.push(format!("{fault:?}: {how}"));
@@ -81,12 +82,17 @@ fn suffer(router: &Router, mut machine: Machine, fault: Fault) -> Result<(Machin
 fn begin(router: &Router, machine: &mut Machine, fault: Fault) -> Result<(), Trouble> {
     match fault {
         Fault::Full => {
-            machine.run("dd if=/dev/urandom of=/flash/filler bs=64k; dd if=/dev/urandom of=/flash/filler2 bs=512; sync; true")?;
+            machine.run(
+                "dd if=/dev/urandom of=/flash/filler bs=64k; dd if=/dev/urandom of=/flash/filler2 bs=512; sync; true",
+            )?;
         }
         Fault::ReadOnly => {
-            machine.run("echo u > /proc/sysrq-trigger")?;
-            let is_so = |machine: &mut Machine| machine.run("grep ' /flash [^ ]* ro' /proc/mounts").is_ok();
-            wait_for(SOON, || is_so(machine).then_some(())).ok_or_else(|| trouble!("not read-only"))?;
+            // The kernel refuses it while the journal is open.
+            let logins = router.office.pbx().logins();
+            machine.run(
+                "kill $(cat /run/ringpost.pid); wait; mount -o remount,ro /mnt && mount -o remount,ro /flash && agent",
+            )?;
+            router.wait("login of the agent", START, || (router.office.pbx().logins() > logins).then_some(()))?;
         }
         Fault::Broken if router.fs.is_on_flash() => drop(machine.run("echo 1 > /sys/module/flash/parameters/broken")?),
         Fault::Broken => router.bench.disk.set_broken(true),
@@ -107,12 +113,20 @@ fn end(router: &Router, machine: &mut Machine, fault: Fault) -> Result<bool, Tro
     Ok(machine.try_run("echo well > /flash/probe && sync && rm /flash/probe")?.0 == 0)
 }
 
-/// A call that is durable and delivered.
+/// Calls until one is durable: a journal that could not be opened is tried again in its own time.
 fn kept(router: &Router) -> Result<(), Trouble> {
-    let id = router.office.play(true, 20.0);
-    let durable = || promised(&router.bench.console()).contains(&id).then_some(());
-    router.wait(&format!("durable call {id}"), SOON, durable)?;
-    delivered(router, &id)
+    let until = Instant::now() + JOURNAL_BACK;
+    loop {
+        let id = router.office.play(true, 20.0);
+        delivered(router, &id)?;
+        if promised(&router.bench.console()).contains(&id) {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            return Err(trouble!("{id} is not durable"));
+        }
+        thread::sleep(PACE);
+    }
 }
 
 fn delivered(router: &Router, id: &str) -> Result<(), Trouble> {

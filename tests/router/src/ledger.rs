@@ -58,15 +58,15 @@ mod tests {
     #[test]
     fn lost_doubled_and_invented_calls_are_told() {
         let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
-        let console = "[    1.2] x\nDEBUG [ringpost] call a is journalled and outlives the power\r\nDEBUG call b is journ";
+        let console =
+            "[    1.2] x\nDEBUG [ringpost] call a is journalled and outlives the power\r\nDEBUG call b is journ";
         assert_eq!(promised(console), set(&["a"]));
         let delivered = [("a", 2), ("c", 1)].map(|(id, times)| (id.to_owned(), times)).into();
         let account = Account::of(&set(&["a", "b"]), &set(&["a", "b"]), &delivered);
-        assert_eq!((account.lost, account.twice, account.invented), (
-            vec!["b".to_owned()],
-            vec!["a".to_owned()],
-            vec!["c".to_owned()]
-        ));
+        assert_eq!(
+            (account.lost, account.twice, account.invented),
+            (vec!["b".to_owned()], vec!["a".to_owned()], vec!["c".to_owned()])
+        );
         assert!(Account::of(&set(&["a", "b"]), &set(&["a"]), &[("a".to_owned(), 1)].into()).is_true());
     }
 }

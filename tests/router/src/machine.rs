@@ -88,8 +88,21 @@ impl Machine {
     pub fn start(plan: &Plan, bench: &Bench) -> Result<Self, Trouble> {
         let dir = &bench.dir;
         let at = |name: &str| dir.join(name).display().to_string();
-        let mut command = Command::new("qemu-system-x86_64");
-        command.args(["-accel", "tcg", "-M", "pc,nvdimm=on", "-nodefaults", "-no-reboot", "-display", "none"]);
+        // However this process ends, its machines end too.
+        let mut command = Command::new("setpriv");
+        command.args([
+            "--pdeathsig",
+            "KILL",
+            "qemu-system-x86_64",
+            "-accel",
+            "tcg",
+            "-M",
+            "pc,nvdimm=on",
+            "-nodefaults",
+            "-no-reboot",
+            "-display",
+            "none",
+        ]);
         command.args(["-m", MEMORY, "-kernel"]).arg(&plan.kernel).arg("-initrd").arg(&plan.initrd);
         command.args(["-append", "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off audit=0 swiotlb=noforce"]);
         command.args(["-chardev", &format!("file,id=console,path={},append=on", at("console.log"))]);
@@ -176,7 +189,9 @@ impl Machine {
             self.shell.set_read_timeout(Some(left))?;
             let mut bytes = [0; 4096];
             match self.shell.read(&mut bytes) {
-                Ok(0) => return Err(trouble!("the machine ended by itself; so far: {}", String::from_utf8_lossy(&said))),
+                Ok(0) => {
+                    return Err(trouble!("the machine ended by itself; so far: {}", String::from_utf8_lossy(&said)));
+                }
                 Ok(count) => said.extend_from_slice(&bytes[..count]),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error.into()),

@@ -91,7 +91,10 @@ impl Words {
 }
 
 /// Does `work` for each file system, so many at once; all of it, or what went wrong.
-fn each<T: Send>(words: &Words, work: impl Fn(FileSystem) -> Result<T, Trouble> + Sync) -> Vec<(FileSystem, Result<T, Trouble>)> {
+fn each<T: Send>(
+    words: &Words,
+    work: impl Fn(FileSystem) -> Result<T, Trouble> + Sync,
+) -> Vec<(FileSystem, Result<T, Trouble>)> {
     let (waiting, done) = (Mutex::new(words.systems.iter().rev().copied().collect::<Vec<_>>()), Mutex::new(Vec::new()));
     let next = || waiting.lock().ok()?.pop();
     std::thread::scope(|scope| {
@@ -117,7 +120,10 @@ fn run(words: &Words) -> Result<bool, Trouble> {
         let seconds = || began.elapsed().as_secs();
         cuts::series(&router, words.cuts, words.seed, |text| println!("{:<6} {:>5} s  {text}", fs.name(), seconds()))
     });
-    println!("{:<6} {:>6} {:>7} {:>8} {:>10} {:>5} {:>6} {:>9}", "", "cuts", "calls", "durable", "delivered", "lost", "twice", "invented");
+    println!(
+        "{:<6} {:>6} {:>7} {:>8} {:>10} {:>5} {:>6} {:>9}",
+        "", "cuts", "calls", "durable", "delivered", "lost", "twice", "invented"
+    );
     let mut well = true;
     for (fs, result) in &results {
         match result {
@@ -152,7 +158,9 @@ fn suffer(words: &Words) -> Result<bool, Trouble> {
 /// What a call costs the medium, as rows of a table in Markdown.
 fn wear(words: &Words) -> Result<bool, Trouble> {
     let plan = words.plan()?;
-    println!("| file system | journal | bytes written | writes | syncs | bytes on the medium | writes there | erases | flushes |");
+    println!(
+        "| file system | journal | bytes written | writes | syncs | bytes on the medium | writes there | erases | flushes |"
+    );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let measured = |fs: FileSystem, layout: Layout| -> Result<(), Trouble> {
         let dir = words.dir.join(format!("{}-{layout:?}", fs.name()));

@@ -11,7 +11,8 @@ const DISK_BYTES: usize = 64 * 1024 * 1024;
 /// Flash that was erased and never written.
 const ERASED: u8 = 0xff;
 /// One volume that takes all of the flash. UBIFS makes itself in it when it is mounted first.
-const VOLUME: &str = "[flash]\nmode=ubi\nvol_id=0\nvol_size=1MiB\nvol_type=dynamic\nvol_name=flash\nvol_flags=autoresize\n";
+const VOLUME: &str =
+    "[flash]\nmode=ubi\nvol_id=0\nvol_size=1MiB\nvol_type=dynamic\nvol_name=flash\nvol_flags=autoresize\n";
 
 /// A file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
