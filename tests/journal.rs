@@ -7,7 +7,7 @@ use journal_model::{at, boot, entry, largest_call, settings, unset, usual_call};
 use ringpost::call::record::CallRecord;
 use ringpost::clock::{Monotonic, Stamp, Wall};
 use ringpost::journal::marks::FORMAT_VERSION;
-use ringpost::journal::simulated::{AtCut, SimulatedMedium};
+use ringpost::journal::simulated::{AtCut, AtFailedSync, SimulatedMedium};
 use ringpost::journal::{Crm, Mark, Part, Ring, Seq, Settings, inspect};
 use ringpost::text::bounded;
 use std::collections::BTreeSet;
@@ -120,6 +120,38 @@ fn a_damaged_file_is_looked_at_and_not_believed() {
         assert_eq!(found.calls + found.lost, found.recovery.entries, "round {round}");
         assert!(found.calls <= 150, "round {round}: {found:?}");
     }
+}
+
+/// A kernel takes what it could not write back for clean. The ring turns over calls whose copies met that.
+#[test]
+fn calls_that_were_moved_outlive_a_cut_though_syncs_failed_and_were_forgotten() {
+    const WAITING: u64 = 60;
+    let mut medium = SimulatedMedium::new(64 * KIB);
+    medium.at_failed_sync = AtFailedSync::Forgets;
+    let mut ring = Ring::open(medium, settings(1)).0;
+    for number in 0..WAITING {
+        ring.append(&entry(usual_call(number), 1), at(1)).unwrap();
+    }
+    ring.sync().unwrap();
+    let (mut moved, mut failed) = (0, 0);
+    for number in WAITING..1500 {
+        ring.storage_mut().refuse_syncs = number % 3 != 0;
+        // One that finds no room without a sync is refused; the agent delivers it from memory.
+        if let Ok(appended) = ring.append(&entry(usual_call(number), 1), at(number)) {
+            ring.mark(appended.seq, FIRST, Mark::Delivered { ticket: None }, at(number));
+            ring.mark(appended.seq, FIRST, Mark::Attached { recording: 0 }, at(number));
+        }
+        failed += u32::from(ring.sync().is_err());
+        moved = ring.stats().moved;
+    }
+    ring.storage_mut().refuse_syncs = false;
+    ring.sync().unwrap();
+    assert!(moved > 3 * WAITING as u32 && failed > 900, "{moved} moved, {failed} syncs failed");
+    let left = ring.storage().after_cut(AtCut::LosesAll);
+    let pending = Ring::open(left, settings(1)).0.pending(FIRST, Part::Call, OLDEST, 64);
+    let ids: BTreeSet<_> = pending.into_iter().map(|pending| pending.call.id).collect();
+    let lost: Vec<_> = (0..WAITING).filter(|number| !ids.contains(&usual_call(*number).id)).collect();
+    assert!(lost.is_empty(), "{lost:?}");
 }
 
 /// The first call that a PBX takes after it started without a clock: its identity is the same each time.

@@ -166,7 +166,7 @@ fn wear(words: &Words) -> Result<bool, Trouble> {
         let dir = words.dir.join(format!("{}-{layout:?}", fs.name()));
         let wear = wear::measure(&Router::new(fs, layout, &plan, dir, words.seed)?)?;
         let wear::Wear { written, writes, syncs, medium_bytes, medium_writes, erases, flushes } = wear;
-        let of = |number: f64, there: bool| if there { format!("{number:.1}") } else { "–".to_owned() };
+        let of = |number: f64, there: bool| if there { format!("{number:.2}") } else { "–".to_owned() };
         println!(
             "| {} | {layout:?} | {written:.0} | {writes:.1} | {syncs:.1} | {medium_bytes:.0} | {medium_writes:.1} | {} | {} |",
             fs.name(),
