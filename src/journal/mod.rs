@@ -3,7 +3,6 @@
 //! ```text
 //!  daemon ──Request──► thread ──► Ring ──► Storage (one file of fixed size, overwritten in place)
 //!         ◄──Reply────            │
-//!                                 │                (a sync covers what a failed one left: rewriting)
 //!                                 ├ frame   header and checksum of a record, walk over a page
 //!                                 ├ record  the bytes of an entry (read for ever)
 //!                                 ├ pack    the same made short
