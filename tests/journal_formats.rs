@@ -107,6 +107,10 @@ fn assert_says(is: &Value, should: &Value, place: &str) {
     match (is, should) {
         (Value::Object(is), Value::Object(should)) => {
             for (name, should) in should {
+                // The monotonic time of another boot is read and not told: it would date the call by this one.
+                if name == "mono" && is.get(name) == Some(&json!(0)) {
+                    continue;
+                }
                 assert_says(is.get(name).unwrap_or(&Value::Null), should, &format!("{place}.{name}"));
             }
         }

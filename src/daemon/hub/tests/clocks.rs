@@ -88,6 +88,23 @@ fn a_call_before_the_clock_is_set_waits_for_it_over_a_reboot_too() {
 }
 
 #[test]
+fn a_clock_that_was_set_before_a_reboot_dates_the_calls_before_it() {
+    for wall in wrong_clocks() {
+        let mut office = with_clock(wall);
+        office.portal().mood = Mood::Down;
+        let start = office.truth;
+        office.call("1.1", 30);
+        office.secs(600);
+        office.set_clock();
+        office.secs(60);
+        office.reboot(HOUR, later(office.truth, HOUR));
+        office.portal().mood = Mood::Well;
+        office.secs(600);
+        assert_true(&mut office, start, &format!("{wall:?}"));
+    }
+}
+
+#[test]
 fn while_the_clock_is_not_set_nothing_is_asked_and_nothing_counts_as_an_attempt() {
     let mut office = with_clock(Wall::from_millis(20_000));
     let starts: Vec<Wall> = (1..=10)

@@ -74,20 +74,16 @@ impl Outage {
         self.office.kill();
     }
 
-    /// Five minutes without power; every other time the clock is not set before some calls are made.
+    /// Five minutes without power; the clock is not set, or behind by days, before some calls are made.
     fn power_cut(&mut self, call: usize) {
         self.dropped += self.office.journal_report().dropped;
-        let away = Duration::from_secs(300);
-        if call.is_multiple_of(2000) {
-            self.office.reboot(away, Wall::from_millis(20_000));
-            for _ in 0..5 {
-                self.call();
-            }
-            self.office.set_clock();
-        } else {
-            let right = Wall::from_millis(self.office.truth.as_millis() + away.as_millis() as i64);
-            self.office.reboot(away, right);
+        let behind = Wall::from_millis(self.office.truth.as_millis() - 5 * 86_400_000);
+        let wall = if call.is_multiple_of(2000) { Wall::from_millis(20_000) } else { behind };
+        self.office.reboot(Duration::from_secs(300), wall);
+        for _ in 0..5 {
+            self.call();
         }
+        self.office.set_clock();
     }
 
     /// The portal is back, and needs its time for each call. A telephone that rings meanwhile waits for none of them.
