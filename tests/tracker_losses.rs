@@ -214,6 +214,28 @@ fn the_agent_is_killed_and_the_call_ends_meanwhile() {
     assert!(near(record.talk_ms, 5.0), "up to the last save: {}", record.talk_ms);
 }
 
+/// Of a call that a list did not have nothing says that it still lives, however often what is known of it is saved anew.
+#[test]
+fn kills_before_a_missing_call_is_settled_do_not_make_its_talk_longer() {
+    let mut stage = Stage::new();
+    stage.ring();
+    stage.answer();
+    stage.wait(5000);
+    stage.restart();
+    for _ in 0..5 {
+        stage.wait(200);
+        stage.lists(&[], true);
+        stage.wait(1500);
+        stage.restart();
+    }
+    stage.lists(&[], true);
+    stage.tracker.link_lost(stage.now);
+    stage.lists(&[], true);
+    stage.wait(SETTLE.as_millis() as u64);
+    let record = stage.only_record();
+    assert!(near(record.talk_ms, 5.0), "up to the last save before the list: {}", record.talk_ms);
+}
+
 #[test]
 fn a_finished_call_that_was_not_handed_out_is_handed_out_after_the_kill() {
     let mut stage = Stage::new();

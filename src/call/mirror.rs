@@ -124,12 +124,10 @@ impl Tracker {
                 continue;
             }
             call.gaps.agent_restarted = true;
-            if call.alive_at.mono < saved_at.mono {
-                call.alive_at = saved_at;
-            }
             for hash in call.links.clone() {
                 self.links.insert(hash, key);
             }
+            self.lived_until(key, saved_at);
             if self.calls.get(key).is_some_and(|call| call.settle_at.is_some()) {
                 self.settle_later(key, now);
             }

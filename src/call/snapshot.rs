@@ -6,7 +6,7 @@
 //! for its hangup to arrive, because events and list items of one moment come in any order.
 
 use super::classify::Party;
-use super::leg::{RINGING, UP};
+use super::leg::{Leg, RINGING, UP};
 use super::slab::Key;
 use super::tracker::Tracker;
 use crate::ami::event::{Channel, Event};
@@ -260,12 +260,22 @@ impl Tracker {
     pub fn link_lost(&mut self, now: Stamp) {
         self.snapshot = None;
         for key in self.open_calls() {
+            self.lived_until(key, now);
             if let Some(call) = self.calls.get_mut(key) {
                 call.gaps.link_lost = true;
-                call.alive_at = now;
             }
         }
         self.generation += 1;
+    }
+
+    /// A call in progress lived until `at`, for nothing said otherwise; where a list lacked a channel of it, something did.
+    pub(super) fn lived_until(&mut self, key: Key, at: Stamp) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let is_missing = |leg: &Leg| leg.missing && leg.alive;
+        let is_in_question = call.legs.iter().any(|leg| self.legs.get(*leg).is_some_and(is_missing));
+        if !is_in_question && call.alive_at.mono < at.mono {
+            call.alive_at = at;
+        }
     }
 
     /// The PBX was restarted: every call in progress ended when it was last known to live.
@@ -291,9 +301,7 @@ impl Tracker {
     /// The PBX says that it stops: what is still open ends now.
     pub(super) fn pbx_stops(&mut self, now: Stamp) {
         for key in self.open_calls() {
-            if let Some(call) = self.calls.get_mut(key) {
-                call.alive_at = now;
-            }
+            self.lived_until(key, now);
         }
         self.pbx_restarted(now);
     }
