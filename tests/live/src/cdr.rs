@@ -21,6 +21,8 @@ pub struct Cdr {
     pub disposition: String,
     /// The calling channel's unique id.
     pub unique_id: String,
+    /// What all channels of one call share.
+    pub linked_id: String,
 }
 
 impl Cdr {
@@ -32,6 +34,7 @@ impl Cdr {
 
     // accountcode src dst dcontext clid channel dstchannel lastapp lastdata
     // start answer end duration billsec disposition amaflags uniqueid userfield
+    // peeraccount linkedid sequence
     fn of_line(line: &str) -> Option<Cdr> {
         let fields = fields(line);
         let field = |at: usize| fields.get(at).cloned();
@@ -45,6 +48,7 @@ impl Cdr {
             billed: field(13)?.parse().ok()?,
             disposition: field(14)?,
             unique_id: field(16)?,
+            linked_id: field(19)?,
         })
     }
 }
@@ -82,7 +86,7 @@ mod tests {
     fn reads_a_record_with_quotes_and_commas() {
         let csv = concat!(
             r#""","101","102","from-internal","""Ivan Petrov"" <101>","PJSIP/101-00000001","PJSIP/102-00000002","#,
-            r#""Dial","PJSIP/102,20,tT","2026-11-21 21:32:09",,"2026-11-21 21:32:12",3,1,"ANSWERED","DOCUMENTATION","1795296729.6","""#,
+            r#""Dial","PJSIP/102,20,tT","2026-11-21 21:32:09",,"2026-11-21 21:32:12",3,1,"ANSWERED","DOCUMENTATION","1795296729.6","","","1795296729.2",3"#,
             "\nnot a record\n",
         );
         let list = Cdr::list(csv);
@@ -91,6 +95,7 @@ mod tests {
             && cdr.destination_channel == "PJSIP/102-00000002"
             && (cdr.duration, cdr.billed) == (3, 1)
             && cdr.disposition == "ANSWERED"
-            && cdr.unique_id == "1795296729.6"));
+            && cdr.unique_id == "1795296729.6"
+            && cdr.linked_id == "1795296729.2"));
     }
 }
