@@ -61,9 +61,9 @@ impl<'a> Killer<'a> {
                 }
             }
             self.kills.at_a_request += usize::from(self.is_at_a_request());
-            self.office.agent.kill()?;
             self.kills.of_a_starting_agent += usize::from(self.absent.is_some());
             self.absent.get_or_insert_with(Instant::now);
+            self.office.agent.kill()?;
             if number < times {
                 if self.random.bool() {
                     thread::sleep(secs(self.random.f64() * 0.4));
@@ -77,8 +77,7 @@ impl<'a> Killer<'a> {
     /// Starts it for good, and tells what the kills met.
     pub fn start(mut self) -> Result<Kills, Trouble> {
         self.office.agent.start()?;
-        self.office.agent.await_live()?;
-        self.back();
+        self.await_step()?;
         Ok(self.kills)
     }
 
@@ -102,6 +101,7 @@ impl<'a> Killer<'a> {
     fn live_until_a_request(&mut self, began: Instant) -> Result<(), Trouble> {
         let from = began + self.life();
         self.live(from)?;
+        self.await_step()?;
         self.await_request(secs(1.5));
         Ok(())
     }
@@ -109,11 +109,18 @@ impl<'a> Killer<'a> {
     /// Lets it live until calls in doubt are asked about, and some seconds further, up to a request.
     fn live_long(&mut self, began: Instant) -> Result<(), Trouble> {
         self.live(began + ASKED_AFTER)?;
-        if self.absent.is_some() {
-            return Err(Trouble::Deadline { what: "the agent is in step again".to_owned(), waited: ASKED_AFTER });
-        }
+        self.await_step()?;
         thread::sleep(secs(self.random.f64() * 4.0));
         self.await_request(secs(1.0));
+        Ok(())
+    }
+
+    /// Waits until it is in step with the PBX.
+    fn await_step(&mut self) -> Result<(), Trouble> {
+        if self.absent.is_some() {
+            self.office.agent.await_live()?;
+            self.back();
+        }
         Ok(())
     }
 
