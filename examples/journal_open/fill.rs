@@ -4,7 +4,7 @@ use crate::calls::{at, boot, call_of_size, entry, settings as with_crms, unset, 
 use crate::watched::Watched;
 use ringpost::call::record::CallRecord;
 use ringpost::clock::Stamp;
-use ringpost::journal::frame::{Kind, put_frame};
+use ringpost::journal::frame::{Body, Kind};
 use ringpost::journal::storage::{FileStorage, Storage};
 use ringpost::journal::{Crm, Mark, Ring, Seq, Settings};
 use ringpost::limits::JOURNAL_PAGE_BYTES;
@@ -115,7 +115,7 @@ fn hostile(file: &Path, kib: u32) {
     let mut storage = FileStorage::open(file, kib).expect("the file opens");
     for number in 0..pages {
         let mut page = FALSE_RECORD.repeat(FALSE_RECORDS);
-        put_frame(&mut page, Kind::Clock, number + 1, &[0; 16]);
+        Body::plain(Kind::Clock, vec![0; 16]).put(&mut page, number + 1);
         page.resize(JOURNAL_PAGE_BYTES, 0xff);
         storage.write_at(number * JOURNAL_PAGE_BYTES as u64, &page).expect("room for the page");
     }
