@@ -7,11 +7,12 @@
 
 use crate::ledger::{Account, promised};
 use crate::machine::Machine;
-use crate::router::{Router, START, wait_for};
+use crate::router::{Router, START};
 use crate::trouble::{Trouble, trouble};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Undelivered calls at which a life is a long one: well below the journal's room.
 const BACKLOG: usize = 80;
@@ -26,6 +27,8 @@ const EARLY: u32 = 6;
 /// Longest life before the login, and after it.
 const EARLY_MS: u64 = 4000;
 const LATE_MS: u64 = 3000;
+/// What the log says of a journal that was read.
+const OPEN: &str = " calls in it";
 /// What no console of a healthy router says.
 const FAULTS: [&str; 6] =
     ["panicked", "the journal:", "does not outlive", "is delivered from memory", "Kernel panic", "Oops"];
@@ -78,15 +81,16 @@ fn life(router: &Router, random: &mut fastrand::Rng) -> Result<Machine, Trouble>
     Ok(machine)
 }
 
-/// The last life: all that is due is delivered, and nothing is left to do.
+/// The last life: it lasts until nothing is left to do. Whether everything came is told by the account.
 fn settle(router: &Router) -> Result<(), Trouble> {
     router.office.set_whimsical(false);
-    let began = Instant::now();
+    let from = router.bench.console().len();
     let mut machine = router.start()?;
-    // Whether everything came is told by the account.
-    wait_for(LAST_DELIVERY, || backlog(router).is_empty().then_some(()));
-    let left = LAST_DELIVERY.saturating_sub(began.elapsed()) + START;
-    router.wait_status(&mut machine, "end of the deliveries", left, |report| report["journal"]["waiting"] == 0)?;
+    // A journal that is not open yet reports none that wait.
+    let open = || router.bench.console().get(from..).is_some_and(|new| new.contains(OPEN)).then_some(());
+    router.wait("open journal", START, open)?;
+    let is_done = |report: &Value| report["journal"]["waiting"] == 0;
+    router.wait_status(&mut machine, "end of the deliveries", LAST_DELIVERY, is_done)?;
     Ok(())
 }
 

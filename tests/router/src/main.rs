@@ -116,9 +116,10 @@ fn run(words: &Words) -> Result<bool, Trouble> {
     println!("{} cuts for each file system, --seed {}", words.cuts, words.seed);
     let (plan, began) = (words.plan()?, Instant::now());
     let results = each(words, |fs| {
-        let router = Router::new(fs, Layout::Overlay, &plan, words.dir.join(fs.name()), words.seed)?;
+        let seed = words.seed.wrapping_add(fs as u64); // each its own instants, whichever others run beside it
+        let router = Router::new(fs, Layout::Overlay, &plan, words.dir.join(fs.name()), seed)?;
         let seconds = || began.elapsed().as_secs();
-        cuts::series(&router, words.cuts, words.seed, |text| println!("{:<6} {:>5} s  {text}", fs.name(), seconds()))
+        cuts::series(&router, words.cuts, seed, |text| println!("{:<6} {:>5} s  {text}", fs.name(), seconds()))
     });
     println!(
         "{:<6} {:>6} {:>7} {:>8} {:>10} {:>5} {:>6} {:>9}",
