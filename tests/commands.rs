@@ -239,7 +239,7 @@ fn journal_check_counts_what_is_damaged_and_fails() {
     let place = Place::new();
     let file = journal_in(&place, 64, 5);
     let mut bytes = std::fs::read(&file).expect("the journal");
-    bytes[50] ^= 1;
+    bytes[150] ^= 1;
     bytes[40_960..45_056].fill(0x5a);
     std::fs::write(&file, &bytes).expect("a damaged journal");
     let (code, said, why) = ringpost(&["journal", "check", &file.display().to_string()]);
