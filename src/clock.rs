@@ -34,6 +34,10 @@ impl Monotonic {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
+    fn signed(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
+    }
+
     /// Milliseconds passed since `earlier`, at most `u32::MAX` (49 days).
     pub fn millis_since(self, earlier: Self) -> u32 {
         u32::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(u32::MAX)
@@ -118,7 +122,7 @@ impl Stamp {
         if (self.is_of_another_boot() || self.mono > now.mono) && own.is_some() {
             return own;
         }
-        let reckoned = Wall(now.wall.0.saturating_sub(millis_of(self.age(now))));
+        let reckoned = Wall(now.offset().saturating_add(self.mono.signed()));
         now.wall.is_plausible().then_some(reckoned).or(own)
     }
 
@@ -130,6 +134,11 @@ impl Stamp {
             return Duration::from_millis(u64::try_from(millis).unwrap_or(0));
         }
         now.mono.since(self.mono)
+    }
+
+    /// How far the wall clock is ahead of the monotonic one.
+    fn offset(self) -> i64 {
+        self.wall.0.saturating_sub(self.mono.signed())
     }
 
     fn is_of_another_boot(self) -> bool {
@@ -147,15 +156,10 @@ impl Steps {
     /// By how many milliseconds the wall clock was set forward (or back) since the last look; none: it only ran. What it
     /// drifts or is drawn along between two looks is no step.
     pub fn look(&mut self, now: Stamp) -> Option<i64> {
-        let offset = now.wall.0.saturating_sub(millis_of(now.mono.since(Monotonic::default())));
-        let before = self.offset.replace(offset)?;
-        let step = offset.saturating_sub(before);
+        let before = self.offset.replace(now.offset())?;
+        let step = now.offset().saturating_sub(before);
         (u128::from(step.unsigned_abs()) >= CLOCK_STEP.as_millis()).then_some(step)
     }
-}
-
-fn millis_of(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Reads both clocks.
