@@ -137,7 +137,7 @@ fn a_full_journal_drops_the_oldest_and_tells_how_many() {
 
 #[test]
 fn a_full_journal_that_keeps_the_old_delivers_the_new_from_memory_as_long_as_it_can() {
-    let (mut office, made) = overfill(WhenFull::DropNewest, 400);
+    let (mut office, made) = overfill(WhenFull::DropNewest, 330);
     assert_eq!(office.portals[0].dates, made, "one that has had them loses nothing");
     let report = office.journal_report();
     assert!(report.dropped > 50 && report.unjournalled == report.dropped, "{report:?}");
