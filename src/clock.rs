@@ -113,13 +113,12 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The true date of this stamp as seen at `now`. A moment of this boot is reckoned back from `now`, for the clock may
-    /// have been set since; without a plausible clock now, and of another boot, its own wall time counts if that was
-    /// plausible; the same where the stamp is later than `now`, from which nothing can be reckoned back. None: the clock has
-    /// not been set yet.
+    /// The true date of this stamp as seen at `now`. A moment of this boot is as far from `now` on the wall's clock as on the
+    /// monotonic one, for the clock may have been set since; without a plausible clock now, and of another boot, its own
+    /// wall time counts if that was plausible. None: the clock has not been set yet.
     pub fn date(self, now: Stamp) -> Option<Wall> {
         let own = Some(self.wall).filter(|wall| wall.is_plausible());
-        if (self.is_of_another_boot() || self.mono > now.mono) && own.is_some() {
+        if self.is_of_another_boot() && own.is_some() {
             return own;
         }
         let reckoned = Wall(now.offset().saturating_add(self.mono.signed()));
