@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(15);
 const REGULARS: usize = 2;
 
 /// How long a worker rests between two calls, in seconds: an office makes no more calls than its portal can take.
-const PAUSE: Range<f64> = 3.0..9.0;
+const PAUSE: Range<f64> = 3.0..10.0;
 
 /// Whose call it is, as the exchange's list tells it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,13 +141,24 @@ impl Worker<'_> {
         while !closing.load(Ordering::Relaxed) {
             let kind = *self.random.choice(self.kinds).ok_or("no kinds of call")?;
             self.play(kind).map_err(|trouble| format!("{kind:?} of {}: {trouble}", self.desk))?;
-            self.pass(PAUSE);
+            self.rest(closing);
         }
         Ok(self.played)
     }
 
+    fn rest(&mut self, closing: &AtomicBool) {
+        let end = Instant::now() + self.some(PAUSE);
+        while Instant::now() < end && !closing.load(Ordering::Relaxed) {
+            thread::sleep(secs(0.05));
+        }
+    }
+
+    fn some(&mut self, range: Range<f64>) -> Duration {
+        secs(range.start + self.random.f64() * (range.end - range.start))
+    }
+
     fn pass(&mut self, range: Range<f64>) {
-        thread::sleep(secs(range.start + self.random.f64() * (range.end - range.start)));
+        thread::sleep(self.some(range));
     }
 
     /// A regular client now and then, else somebody new.

@@ -8,7 +8,7 @@ use live::{Office, Trouble, secs};
 use portal::RequestRecord;
 
 /// One life in so many is long enough for what a crash put in doubt to be asked about; it ends while that is done.
-const LONG_LIVES: u32 = 20;
+const LONG_LIVES: u32 = 25;
 /// From a start until calls in doubt are asked about: `AFTER_CRASH` of ringpost.
 const ASKED_AFTER: Duration = Duration::from_secs(10);
 /// A kill this soon after a request found it at work, or what came of it not written down.
