@@ -13,7 +13,13 @@ const SECRET: &str = "s3cret-of-the-pbx";
 
 fuzz_target!(|input: &[u8]| {
     let mut link = Link::new(
-        LinkConfig { place: "pbx:5038".into(), username: "agent".into(), secret: Secret::new(SECRET), filters: true, details: true },
+        LinkConfig {
+            place: "pbx:5038".into(),
+            username: "agent".into(),
+            secret: Secret::new(SECRET),
+            filters: true,
+            details: true,
+        },
         1,
     );
     let mut now = Monotonic::from_millis(1_000_000);
@@ -32,7 +38,8 @@ fuzz_target!(|input: &[u8]| {
             0xa0 => say(&mut link, b"Asterisk Call Manager/5.0.4\r\n", now),
             0xa1..=0xaf => {
                 // Success for the action with this number.
-                let text = format!("Response: Success\r\nActionID: ringpost-0001-{}\r\nChallenge: 1\r\n\r\n", deed - 0xa0);
+                let text =
+                    format!("Response: Success\r\nActionID: ringpost-0001-{}\r\nChallenge: 1\r\n\r\n", deed - 0xa0);
                 say(&mut link, text.as_bytes(), now);
             }
             _ => {}

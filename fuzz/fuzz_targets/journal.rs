@@ -110,5 +110,8 @@ fn entry(id: &str) -> Entry {
         gaps: Gaps::default(),
         withheld: None,
     };
-    Entry { call: call.into(), addressees: [Addressee { crm: Crm(0), ticket, recordings: false }].into_iter().collect() }
+    Entry {
+        call: call.into(),
+        addressees: [Addressee { crm: Crm(0), ticket, recordings: false }].into_iter().collect(),
+    }
 }

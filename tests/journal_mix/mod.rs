@@ -58,41 +58,55 @@ impl Mix {
 
     /// Call `number` of the office, ended.
     pub fn call(&self, number: u64) -> CallRecord {
-        let mut call = self.0[number as usize % self.0.len()].clone();
-        let length = call.ended.mono.as_millis() - call.started.mono.as_millis();
-        let jitter = number * 7_919 % 30_011;
-        call.started = moment(number * INTERVAL_MS + jitter);
-        call.ended = moment(number * INTERVAL_MS + jitter + length);
-        let linked_id = format!("{}.{}", call.started.wall.as_millis() / 1000, number * 4 + number % 3);
-        call.id = bounded(format!("{PBX}-{linked_id}").as_bytes());
-        if call.trunk == "trunk" {
-            call.trunk = bounded(TRUNK.as_bytes());
-        }
-        if call.line == "trunk" {
-            call.line = bounded(TRUNK.as_bytes());
-        }
-        if call.client.len() > 6 {
-            call.client = bounded(
-                format!("7{}{:07}", [916, 903, 495, 812][number as usize % 4], number * 48_271 % 9_999_991).as_bytes(),
-            );
-        }
-        if call.disposition == Disposition::Answered || !call.recordings.is_empty() {
-            call.recordings = [recording(&call, &linked_id, number)].into_iter().collect();
-        }
-        call
+        dressed(self.0[number as usize % self.0.len()].clone(), number)
     }
 
     /// The same for the journal.
     pub fn entry(&self, number: u64, office: Office) -> Entry {
-        let call = self.call(number);
-        let posted = if call.is_posted() { office.crms } else { 0 };
-        let addressees = (0..posted).map(|crm| {
-            let name = if office.with_cards { ticket(number, crm) } else { Text::new() };
-            let ticket = Ticket { call: name, user: Some((number % 40 * 13 + 1) as u32), in_doubt: false, refusals: 0 };
-            Addressee { crm: Crm(crm), ticket, recordings: true }
-        });
-        Entry { addressees: addressees.collect(), call: Arc::new(call) }
+        entry_of(self.call(number), number, office)
     }
+
+    /// The same of a call that CRMs get, in place of one that they do not.
+    pub fn posted_entry(&self, number: u64, office: Office) -> Entry {
+        let posted: Vec<&CallRecord> = self.0.iter().filter(|call| call.is_posted()).collect();
+        let scene = posted[number as usize % posted.len()].clone();
+        entry_of(dressed(scene, number), number, office)
+    }
+}
+
+fn entry_of(call: CallRecord, number: u64, office: Office) -> Entry {
+    let posted = if call.is_posted() { office.crms } else { 0 };
+    let addressees = (0..posted).map(|crm| {
+        let name = if office.with_cards { ticket(number, crm) } else { Text::new() };
+        let ticket = Ticket { call: name, user: Some((number % 40 * 13 + 1) as u32), in_doubt: false, refusals: 0 };
+        Addressee { crm: Crm(crm), ticket, recordings: true }
+    });
+    Entry { addressees: addressees.collect(), call: Arc::new(call) }
+}
+
+/// A call of a scene as call `number` of the office.
+fn dressed(mut call: CallRecord, number: u64) -> CallRecord {
+    let length = call.ended.mono.as_millis() - call.started.mono.as_millis();
+    let jitter = number * 7_919 % 30_011;
+    call.started = moment(number * INTERVAL_MS + jitter);
+    call.ended = moment(number * INTERVAL_MS + jitter + length);
+    let linked_id = format!("{}.{}", call.started.wall.as_millis() / 1000, number * 4 + number % 3);
+    call.id = bounded(format!("{PBX}-{linked_id}").as_bytes());
+    if call.trunk == "trunk" {
+        call.trunk = bounded(TRUNK.as_bytes());
+    }
+    if call.line == "trunk" {
+        call.line = bounded(TRUNK.as_bytes());
+    }
+    if call.client.len() > 6 {
+        call.client = bounded(
+            format!("7{}{:07}", [916, 903, 495, 812][number as usize % 4], number * 48_271 % 9_999_991).as_bytes(),
+        );
+    }
+    if call.disposition == Disposition::Answered || !call.recordings.is_empty() {
+        call.recordings = [recording(&call, &linked_id, number)].into_iter().collect();
+    }
+    call
 }
 
 /// The moment so many milliseconds after the first call.

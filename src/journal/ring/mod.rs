@@ -278,10 +278,11 @@ impl<S: Storage> Ring<S> {
                 continue; // eight CRMs at most are configured, so there is always a seat
             };
             let before = core::mem::replace(seat, *tag);
-            if before != *tag {
+            // No seat is ever given up, so states at a free one mean that the head which named its CRM is lost.
+            if before != 0 && before != *tag {
                 self.index.forget_crm(slot);
-                self.table_due = true;
             }
+            self.table_due |= before != *tag;
             let _ = self.slots.push(slot);
         }
         self.index.activate(self.slots.iter().fold(0, |active, slot| active | 1 << slot));
