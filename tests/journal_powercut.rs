@@ -24,7 +24,7 @@ const QUICK_STRIDE: usize = 7;
 
 /// Cuts that are asked for in all; none: the quick tier.
 fn deep_cuts() -> Option<u64> {
-    std::env::var("RINGPOST_CUTS").ok().map(|text| text.parse().expect("a number of cuts"))
+    std::env::var("RINGPOST_CUTS").ok().map(|text| text.parse().unwrap())
 }
 
 /// Seeds of past failures of a play.

@@ -97,7 +97,7 @@ fn mark(ring: &mut Ring<Watched<FileStorage>>, seq: Seq, number: u64, now: Stamp
         _ => Mark::Delivered { ticket: None },
     };
     ring.mark(seq, Crm(0), mark, now);
-    if number % 3 != 0 {
+    if !number.is_multiple_of(3) {
         ring.mark(seq, Crm(1), Mark::Delivered { ticket: None }, now);
     }
 }

@@ -9,7 +9,7 @@
 //!              3-6; there 15 means 18 and one more byte
 //! ```
 //!
-//! "Before" begins with [`WORDS`], which every record of these PBXs has some of. No other record is looked at, so that a
+//! "Before" begins with `WORDS`, which every record of these PBXs has some of. No other record is looked at, so that a
 //! damaged one costs itself only. Stands apart because it knows no meaning of any byte; a later format may use it for records of its own.
 //!
 //! Bounds: unpacking gives at most [`PAYLOAD_BYTES_MAX`] bytes, of any input. Packing compares each byte with what is

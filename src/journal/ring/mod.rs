@@ -217,12 +217,13 @@ impl<S: Storage> Ring<S> {
         &mut self.storage
     }
 
-    /// Pages without gap and head, each with the ring's head and on average half a call left empty at its end.
+    /// Pages but for the gap, of which the last is collected when the first call is dropped; each has a head and on average
+    /// half a call left empty at its end.
     fn calls_max(&self) -> Option<u32> {
         let entries = u64::try_from(self.index.count()).ok()?;
         let mean = self.index.all_bytes().checked_div(entries)?.max(1);
         let in_page = (JOURNAL_PAGE_BYTES as u64).saturating_sub(HEADER_BYTES as u64 + 20 + mean / 2);
-        let pages = u64::from(self.pages).saturating_sub(self.gap() + 1);
+        let pages = u64::from(self.pages).saturating_sub(self.gap()).saturating_add(1);
         u32::try_from(pages * in_page / mean).ok()
     }
 
