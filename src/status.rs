@@ -76,6 +76,8 @@ pub struct Crm {
     pub name: String,
     /// Calls of the journal that it has not had.
     pub waiting: u64,
+    /// Calls of the journal that it has had, and whose recordings it has not.
+    pub recordings_waiting: u64,
     /// How a backlog gets through; none when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain: Option<Drain>,
@@ -218,7 +220,11 @@ impl fmt::Display for Report {
 impl fmt::Display for Crm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Counters { delivered, recordings, refused, retries, .. } = self.counters;
-        writeln!(f, "{}: {} calls waiting", self.name, self.waiting)?;
+        write!(f, "{}: {} calls waiting", self.name, self.waiting)?;
+        match self.recordings_waiting {
+            0 => writeln!(f)?,
+            count => writeln!(f, ", {count} more for their recordings")?,
+        }
         if let Some(Drain { done, left, per_hour, secs_to_go }) = self.drain {
             write!(f, "         backlog: {done} posted, {left} left, {per_hour} an hour, ")?;
             match secs_to_go {
@@ -291,6 +297,8 @@ mod tests {
         let drain = Drain { done: 1200, left: 8800, per_hour: 3600, secs_to_go: Some(8800) };
         let crm = Crm { drain: Some(drain), ..Crm::default() };
         assert!(crm.to_string().contains("backlog: 1200 posted, 8800 left, 3600 an hour, 2 h 26 min to go\n"), "{crm}");
+        let crm = Crm { recordings_waiting: 7, ..Crm::default() };
+        assert!(crm.to_string().starts_with(": 0 calls waiting, 7 more for their recordings\n"), "{crm}");
         let crm = Crm { drain: Some(Drain { per_hour: 0, secs_to_go: None, ..drain }), ..Crm::default() };
         assert!(crm.to_string().contains("8800 left, 0 an hour, stands still\n"), "{crm}");
         let crm = Crm { fault: "away".into(), notices: vec!["pbx_path is wrong".into()], ..Crm::default() };

@@ -349,17 +349,19 @@ impl Hub {
 
     /// The CRMs, for the report.
     pub fn crm_reports(&self, now: Monotonic) -> Vec<status::Crm> {
-        let waiting = self.account.stats.undelivered.iter().copied().chain(core::iter::repeat(0));
-        let seats = self.seats.iter().zip(waiting);
+        let stats = &self.account.stats;
+        let left = stats.undelivered.iter().copied().zip(stats.recordings_left.iter().copied());
+        let seats = self.seats.iter().zip(left.chain(core::iter::repeat((0, 0))));
         let drain = |seat: &Seat, left: u64| {
             let drain = seat.schedule.drain(now).filter(|_| left > 0)?;
             let (done, per_hour, secs_to_go) = (drain.done, drain.per_hour, drain.secs_to_go(left));
             Some(status::Drain { done, left, per_hour, secs_to_go })
         };
-        let report = |(seat, waiting): (&Seat, u32)| status::Crm {
+        let report = |(seat, (undelivered, recordings)): (&Seat, (u32, u32))| status::Crm {
             name: seat.port.name().to_owned(),
-            waiting: waiting.into(),
-            drain: drain(seat, waiting.into()),
+            waiting: undelivered.saturating_sub(recordings).into(),
+            recordings_waiting: recordings.into(),
+            drain: drain(seat, undelivered.saturating_sub(recordings).into()),
             counters: seat.schedule.counters(),
             fault: seat.schedule.fault().unwrap_or_default().to_owned(),
             notices: seat.schedule.alarm().map(str::to_owned).into_iter().chain(seat.port.notice()).collect(),

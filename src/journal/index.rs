@@ -85,7 +85,9 @@ pub struct Index {
 /// Sums over all entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
-    open: [u32; JOURNAL_CRMS],
+    /// Entries whose call is left to do, and those whose call a CRM has and whose recordings it has not.
+    calls: [u32; JOURNAL_CRMS],
+    recordings: [u32; JOURNAL_CRMS],
     open_bytes: u64,
     held_bytes: u64,
     all_bytes: u64,
@@ -112,9 +114,12 @@ impl Index {
         self.slots.len()
     }
 
-    /// Entries with work left, by CRM slot.
-    pub fn open(&self) -> [u32; JOURNAL_CRMS] {
-        self.counts.open
+    /// Entries with this part of their work left, by CRM slot.
+    pub fn open(&self, part: Part) -> [u32; JOURNAL_CRMS] {
+        match part {
+            Part::Call => self.counts.calls,
+            Part::Recordings => self.counts.recordings,
+        }
     }
 
     /// How many entries a CRM refused; counted when somebody asks, which is seldom.
@@ -248,15 +253,12 @@ fn is_part_open(slot: &Slot, crm: u8, part: Part) -> bool {
     }
 }
 
-/// Whether a CRM slot has work left with an entry.
-fn is_open_for(slot: &Slot, crm: u8) -> bool {
-    slot.states.get(usize::from(crm)).is_some_and(|state| state.is_open(slot.recordings))
-}
-
 impl Counts {
     fn add(&mut self, slot: &Slot, active: u8) {
-        for (crm, open) in (0u8..).zip(&mut self.open) {
-            *open = open.saturating_add(u32::from(active >> crm & 1 != 0 && is_open_for(slot, crm)));
+        for (part, counts) in [(Part::Call, &mut self.calls), (Part::Recordings, &mut self.recordings)] {
+            for (crm, count) in (0u8..).zip(counts) {
+                *count = count.saturating_add(u32::from(active >> crm & 1 != 0 && is_part_open(slot, crm, part)));
+            }
         }
         let (open, held) = slot.bytes(active);
         self.open_bytes = self.open_bytes.saturating_add(open);
@@ -266,8 +268,10 @@ impl Counts {
     }
 
     fn take(&mut self, slot: &Slot, active: u8) {
-        for (crm, open) in (0u8..).zip(&mut self.open) {
-            *open = open.saturating_sub(u32::from(active >> crm & 1 != 0 && is_open_for(slot, crm)));
+        for (part, counts) in [(Part::Call, &mut self.calls), (Part::Recordings, &mut self.recordings)] {
+            for (crm, count) in (0u8..).zip(counts) {
+                *count = count.saturating_sub(u32::from(active >> crm & 1 != 0 && is_part_open(slot, crm, part)));
+            }
         }
         let (open, held) = slot.bytes(active);
         self.open_bytes = self.open_bytes.saturating_sub(open);

@@ -184,9 +184,13 @@ impl<S: Storage> Ring<S> {
 
     /// How it is.
     pub fn stats(&self) -> Stats {
-        let open = self.index.open();
-        let undelivered = self.slots.iter().map(|slot| open.get(usize::from(*slot)).copied().unwrap_or(0)).collect();
+        let open = |part, slot: &u8| self.index.open(part).get(usize::from(*slot)).copied().unwrap_or(0);
+        let recordings_left: Bounded<u32, JOURNAL_CRMS> =
+            self.slots.iter().map(|slot| open(Part::Recordings, slot)).collect();
+        let undelivered = self.slots.iter().zip(&recordings_left);
+        let undelivered = undelivered.map(|(slot, left)| open(Part::Call, slot).saturating_add(*left)).collect();
         Stats {
+            recordings_left,
             size_bytes: self.storage.size(),
             open_bytes: self.index.open_bytes(),
             entries: u32::try_from(self.index.count()).unwrap_or(u32::MAX),

@@ -153,8 +153,10 @@ pub struct Stats {
     pub open_bytes: u64,
     /// Calls in it.
     pub entries: u32,
-    /// Undelivered calls of each configured CRM.
+    /// Undelivered calls of each configured CRM, those of which only recordings are left included.
     pub undelivered: Bounded<u32, JOURNAL_CRMS>,
+    /// Calls of which only recordings are left, for each configured CRM.
+    pub recordings_left: Bounded<u32, JOURNAL_CRMS>,
     /// Calls that a configured CRM refused for ever.
     pub dead: u32,
     /// Marks that wait for the next append, at most [`JOURNAL_MARKS`](crate::limits::JOURNAL_MARKS): the file does not
