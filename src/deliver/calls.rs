@@ -227,9 +227,10 @@ pub enum Turn<'a> {
 }
 
 /// How long after the start the CRM may be asked about a call that an earlier process left. A call that ended just now
-/// has never gone with others, whose request may take its time.
+/// has never gone with others, whose request may take its time; of a call of another boot nobody can tell when it ended.
 fn after_crash(fact: &Fact, now: Stamp) -> Duration {
-    if fact.is_fresh(now) { AFTER_CRASH } else { DOUBT_SETTLE_LONGEST }
+    let of_this_boot = fact.record.ended.mono != Monotonic::default();
+    if of_this_boot && fact.is_fresh(now) { AFTER_CRASH } else { DOUBT_SETTLE_LONGEST }
 }
 
 /// The hand of one CRM.

@@ -110,14 +110,18 @@ fn calls_of_an_earlier_process_wait_as_long_as_what_they_may_have_gone_with_can_
     schedule.question(at(0).mono).unwrap();
     let old = record("o-1", at(0), &[]);
     let old = journal::Pending { call: Box::new(CallRecord { ended: Stamp::default(), ..old }), ..pending(1, true) };
-    schedule.loaded(Part::Call, vec![old, pending(2, true)], at(1));
+    // Of another boot, by a clock that may stand anywhere.
+    let of_another = Stamp { mono: Monotonic::default(), ..at(0) };
+    let other = CallRecord { ended: of_another, ..record("o-3", at(0), &[]) };
+    let other = journal::Pending { call: Box::new(other), ..pending(3, true) };
+    schedule.loaded(Part::Call, vec![old, pending(2, true), other], at(1));
     let due = schedule.poll_timeout().unwrap().since(at(0).mono);
     assert_eq!(due, AFTER_CRASH, "a call that ended just now went by itself if it went at all");
     let due = due.as_secs();
     assert!(matches!(schedule.poll_job(at(due)), Some(Job::Deliver { record, .. }) if record.id == "o-2"));
     schedule.report(report(Lane::Calls, Outcome::Done), at(due));
     let first = (due..).find(|second| schedule.poll_job(at(*second)).is_some()).unwrap();
-    assert_eq!(first, DOUBT_SETTLE_LONGEST.as_secs());
+    assert_eq!(first, DOUBT_SETTLE_LONGEST.as_secs(), "neither of the other two any sooner");
 }
 
 #[test]
