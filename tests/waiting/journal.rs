@@ -16,7 +16,7 @@ const REGISTER: &str = "telephony.externalcall.register";
 /// Time for anything that should come at once.
 const SOON: Duration = Duration::from_secs(30);
 /// Time for what is looked up first, and for a portal that is back to be noticed.
-const LATER: Duration = Duration::from_secs(60);
+const LATER: Duration = Duration::from_secs(120);
 
 fn office() -> (Pbx, Portal) {
     (Pbx::start(), Portal::start(PortalConfig::default()).expect("a portal"))
