@@ -95,7 +95,10 @@ fn a_refused_call_is_listed_blocks_nobody_and_arrives_once_when_it_is_tried_agai
     }
     await_finished(&portal, &agent, 3);
     agent.wait_status("a refused call", SOON, |report| report["crm"][0]["counters"]["refused"] == 1);
-    assert_eq!(finished(&portal), [client(0), client(2), client(3)], "the others go on");
+    // The card of one may keep its call waiting for a moment.
+    let mut others = finished(&portal);
+    others.sort_unstable();
+    assert_eq!(others, [client(0), client(2), client(3)], "the others go on");
 
     let listed = rows(&agent.place, &["calls", "--dead", "--json"]);
     assert_eq!(listed.len(), 1, "{listed:#?}");
