@@ -13,8 +13,8 @@ use ringpost::limits::JOURNAL_PAGE_BYTES;
 
 /// Promised in `docs/journal-format.md`.
 const BYTES_PER_CALL: u64 = 512;
-/// Calls in a life: more than a round of the ring of the default size.
-const CALLS: u64 = 4_000;
+/// Calls in a life.
+const CALLS: u64 = 1_000;
 
 const OFFICES: [Office; 4] = [
     Office { crms: 1, with_cards: false },
@@ -81,7 +81,7 @@ fn a_call_costs_at_most_512_bytes_and_one_sync_deliveries_included() {
     let mix = Mix::new();
     for office in OFFICES {
         // Each call is counted with the marks of the one before, which ride with it.
-        let (mut ring, mut costs) = (new_ring(512, office), Vec::new());
+        let (mut ring, mut costs) = (new_ring(128, office), Vec::new());
         for number in 0..CALLS {
             let before = (ring.storage().bytes_written, ring.storage().syncs);
             live(&mut ring, &mix, office, number);
@@ -109,7 +109,7 @@ fn a_call_costs_at_most_512_bytes_and_one_sync_deliveries_included() {
 #[test]
 fn calls_that_wait_a_while_cost_no_more_and_ones_that_wait_for_ever_are_copied_once_a_round() {
     let (mix, office) = (Mix::new(), OFFICES[0]);
-    let mut ring = new_ring(512, office);
+    let mut ring = new_ring(128, office);
     let mut late: Vec<Seq> = Vec::new();
     for number in 0..CALLS {
         let entry = mix.entry(number, office);
@@ -148,40 +148,38 @@ fn capacity(mix: &Mix, kib: usize, office: Office) -> (u64, u32) {
     unreachable!()
 }
 
-fn page_says(file: &str, words: &str) -> bool {
-    std::fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap().contains(words)
+/// A row of the table in `docs/journal-format.md`.
+fn row(kib: usize, calls: [u64; 4]) -> String {
+    let size = if kib < 1024 { format!("{kib} KiB") } else { format!("{} MiB", kib / 1024) };
+    format!("| {size} | {} |", calls.map(|calls| calls.to_string()).join(" | "))
+}
+
+fn assert_page_says(file: &str, words: &str) {
+    let page = std::fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    assert!(page.contains(words), "{file} should say {words}");
 }
 
 #[test]
-fn the_default_journal_holds_two_thousand_undelivered_calls_and_the_pages_say_how_many() {
-    let mix = Mix::new();
-    let mut rows = Vec::new();
-    for kib in [64, 512] {
-        let ways = OFFICES.map(|office| capacity(&mix, kib, office));
-        for (calls, told) in ways {
-            assert!(calls.abs_diff(u64::from(told)) * 20 <= calls, "{told} told, {calls} held");
-        }
-        println!("{kib} KiB: {ways:?} calls held and told, for {OFFICES:?}");
-        rows.push(ways.map(|(calls, _)| calls));
-    }
-    let (least, most) = (rows[1].iter().min().unwrap(), rows[1].iter().max().unwrap());
-    assert!(*least >= 2_000);
-    let row = |kib: &str, calls: &[u64; 4]| format!("| {kib} | {} |", calls.map(|calls| calls.to_string()).join(" | "));
-    for (kib, calls) in [("64 KiB", &rows[0]), ("512 KiB", &rows[1])] {
-        let row = row(kib, calls);
-        assert!(page_says("docs/journal-format.md", &row), "docs/journal-format.md should say {row}");
-    }
-    for file in ["docs/config.md", "docs/ru/config.md"] {
-        assert!(page_says(file, &least.to_string()) && page_says(file, &most.to_string()), "{file}: {least} to {most}");
+fn the_default_journal_holds_two_thousand_undelivered_calls_of_the_dearest_office() {
+    let (calls, told) = capacity(&Mix::new(), 512, OFFICES[3]);
+    assert!(calls >= 2_000, "{calls}");
+    assert!(calls.abs_diff(u64::from(told)) * 50 <= calls, "{told} told, {calls} held");
+    for file in ["docs/journal-format.md", "docs/config.md", "docs/ru/config.md"] {
+        assert_page_says(file, &calls.to_string());
     }
 }
 
 #[test]
-#[ignore = "fills 16 MiB, which takes a while without optimisation"]
-fn the_largest_journal_holds_as_the_page_says() {
+fn the_smallest_journal_holds_as_the_page_says() {
     let mix = Mix::new();
-    let calls = OFFICES.map(|office| capacity(&mix, 16 * 1024, office).0);
-    let row = format!("| 16 MiB | {} |", calls.map(|calls| calls.to_string()).join(" | "));
-    println!("{row}");
-    assert!(page_says("docs/journal-format.md", &row), "docs/journal-format.md should say {row}");
+    assert_page_says("docs/journal-format.md", &row(64, OFFICES.map(|office| capacity(&mix, 64, office).0)));
+}
+
+#[test]
+#[ignore = "fills 16 MiB, which takes minutes without optimisation: tests/run cuts"]
+fn larger_journals_hold_as_the_page_says() {
+    let mix = Mix::new();
+    for kib in [512, 16 * 1024] {
+        assert_page_says("docs/journal-format.md", &row(kib, OFFICES.map(|office| capacity(&mix, kib, office).0)));
+    }
 }

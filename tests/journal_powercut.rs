@@ -66,15 +66,29 @@ fn play_seeds(name: &str, share: f64, play: fn(u64) -> u64) {
     );
 }
 
-/// A step of an office whose CRM mostly keeps up, `busy` percent of the time.
-fn random_step(random: &mut fastrand::Rng, busy: u8) -> Step {
+/// How an office lives.
+#[derive(Clone, Copy)]
+struct Habits {
+    /// Percent of its steps that are a CRM's, which mostly keeps up.
+    busy: u8,
+    /// Calls of eight that are synced as they end. Calls that pile up share a sync, and pages are entered without one.
+    synced: u8,
+}
+
+impl Habits {
+    fn random(random: &mut fastrand::Rng, busy: u8) -> Self {
+        Self { busy, synced: [7, 7, 1, 0][random.usize(0..4)] }
+    }
+}
+
+fn random_step(random: &mut fastrand::Rng, Habits { busy, synced }: Habits) -> Step {
     if random.u8(0..100) >= busy {
         match random.u8(0..16) {
             0 => return Step::Repeat { which: random.u8(0..40) },
             1 => return Step::Replay { which: random.u8(0..40) },
             _ => {}
         }
-        return Step::Append { size: random_size(random), sync: random.u8(0..8) != 0 };
+        return Step::Append { size: random_size(random), sync: random.u8(0..8) < synced };
     }
     let mark = match random.u8(0..12) {
         0 => Mark::Refused { reason: bounded(b"no such user") },
@@ -83,7 +97,7 @@ fn random_step(random: &mut fastrand::Rng, busy: u8) -> Step {
         3..=5 => Mark::Attached { recording: random.u8(0..3) },
         6 => Mark::Delivered { ticket: Some(bounded(b"externalCall.0123456789abcdef0123456789abcdef.1795293703")) },
         7 => return Step::Flush,
-        8 => return Step::Sync,
+        8 if synced > 0 => return Step::Sync,
         _ => Mark::Delivered { ticket: None },
     };
     Step::Mark { which: random.u8(0..4), crm: random.u8(..), mark }
@@ -128,14 +142,15 @@ fn cut_everywhere(office: &Office, step: &Step, random: &mut fastrand::Rng) -> u
 fn cuts_at_every_byte(seed: u64) -> u64 {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut office = random_office(&mut random, WhenFull::DropOldest);
+    let habits = Habits::random(&mut random, 60);
     // Into the second and third round of the ring, where there is something to overwrite and to move.
     for _ in 0..random.usize(0..900) {
-        let step = random_step(&mut random, 60);
+        let step = random_step(&mut random, habits);
         office.take(&step).unwrap();
     }
     let mut cuts = 0;
     for _ in 0..4 {
-        let step = random_step(&mut random, 30);
+        let step = random_step(&mut random, Habits { busy: 30, ..habits });
         cuts += cut_everywhere(&office, &step, &mut random);
         office.take(&step).unwrap();
     }
@@ -159,12 +174,13 @@ fn a_life_of_cuts(seed: u64) -> u64 {
     let when_full = if random.bool() { WhenFull::DropOldest } else { WhenFull::DropNewest };
     let mut office = random_office(&mut random, when_full);
     let busy = random.u8(20..90);
+    let habits = Habits::random(&mut random, busy);
     let mut cuts = 0;
     for _ in 0..600 {
         if random.u8(0..10) == 0 {
             office.ring.storage_mut().fuel = Some(random.u64(0..2000));
         }
-        let step = random_step(&mut random, busy);
+        let step = random_step(&mut random, habits);
         let _ = office.take(&step);
         if office.ring.storage().is_off() {
             office.cut(random_cut(&mut random));
@@ -182,6 +198,7 @@ fn a_life_of_faults(seed: u64) -> u64 {
     let when_full = if random.bool() { WhenFull::DropOldest } else { WhenFull::DropNewest };
     let mut office = random_office(&mut random, when_full);
     let busy = random.u8(20..70);
+    let habits = Habits::random(&mut random, busy);
     let mut cuts = 0;
     for _ in 0..600 {
         let medium = office.ring.storage_mut();
@@ -200,7 +217,7 @@ fn a_life_of_faults(seed: u64) -> u64 {
             13 => medium.fuel = Some(random.u64(0..2000)),
             _ => {}
         }
-        let step = random_step(&mut random, busy);
+        let step = random_step(&mut random, habits);
         let _ = office.take(&step);
         if office.ring.storage().is_off() || random.u8(0..16) == 0 {
             office.cut(random_cut(&mut random));
