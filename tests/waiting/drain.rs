@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Calls that wait, in the quick tier.
-const QUICK: usize = 200;
+const QUICK: usize = 120;
 /// From the ring to the request for its card, on a machine that may be busy.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// From ring to ring: a busy office. Each takes requests of the portal's limit from the backlog.
