@@ -224,7 +224,7 @@ pub const CRM_BACKOFF_MAX: Duration = Duration::from_secs(60);
 pub const CRM_METHOD_BLOCK: Duration = Duration::from_secs(60);
 /// Longest rest of a method, whatever the CRM says: its window is ten minutes, and its clock may be wrong.
 pub const CRM_METHOD_BLOCK_MAX: Duration = Duration::from_secs(600);
-/// Calls registered and finished with one request, at most: two commands each, and a portal takes 50.
+/// Calls registered and finished with one request, at most: three commands each, and a portal takes 50.
 pub const CRM_BATCH_CALLS: usize = 16;
 /// Calls in the first such request to a portal.
 pub const CRM_BATCH_FIRST: usize = 4;

@@ -10,6 +10,19 @@ use crate::journal::Seq;
 use crate::limits::CALLS_ASIDE;
 use core::cmp::Reverse;
 
+/// How a call of the backlog goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Way {
+    /// With others.
+    #[default]
+    Together,
+    /// The answer to a request with others was lost: it is looked up with others, and then goes by itself. One of them
+    /// may be what broke the request.
+    LookedUp,
+    /// It met something that only an attempt by itself can judge.
+    Alone,
+}
+
 /// One call.
 #[derive(Debug)]
 pub(super) struct Aside {
@@ -25,6 +38,8 @@ pub(super) struct Aside {
     pub(super) due: Monotonic,
     /// A request about it may still be running at the CRM until then.
     pub(super) settles: Monotonic,
+    /// How it goes.
+    pub(super) way: Way,
 }
 
 impl Aside {
@@ -86,7 +101,8 @@ mod tests {
 
     fn aside(seq: u64, due: u64, in_doubt: bool) -> Aside {
         let (due, settles) = (Monotonic::from_millis(due), Monotonic::default());
-        Aside { seq: Seq(seq), ticket: Ticket::default(), failures: 1, in_doubt, due, settles }
+        let (seq, ticket, way) = (Seq(seq), Ticket::default(), Way::default());
+        Aside { seq, ticket, failures: 1, in_doubt, due, settles, way }
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! cursor meets them again on its next way through the journal, which begins at most every [`CALLS_RESCAN`]. Attempts
 //! of such calls come [`CALL_STUCK_PACE`] apart; a call that has just ended never waits for them.
 
-use super::aside::{Aside, Asides};
+use super::aside::{Aside, Asides, Way};
 use super::job::Question;
 use crate::call::record::{CallId, CallRecord};
 use crate::clock::{Monotonic, Stamp};
@@ -55,19 +55,6 @@ pub struct Fact {
     way: Way,
     /// It did not end just now, as its last turn showed.
     is_old: bool,
-}
-
-/// How a call of the backlog goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Way {
-    /// With others.
-    #[default]
-    Together,
-    /// The answer to a request with others was lost: it is looked up with others, and then goes by itself. One of them
-    /// may be what broke the request.
-    LookedUp,
-    /// It met something that only an attempt by itself can judge.
-    Alone,
 }
 
 impl Fact {
@@ -147,10 +134,11 @@ impl Fact {
         self.record.ended.age(now) <= FRESH_CALL
     }
 
-    /// Whether nothing is known of it at the CRM and nothing was wrong with it so far: it may go with others.
+    /// Whether nothing is known of it at the CRM and nothing was wrong with it so far: it may go with others. A call that only
+    /// memory holds may not: after a kill it comes back from the mirror, which tells nothing of what it went with.
     fn is_plain(&self) -> bool {
         let Ticket { call, refusals, .. } = &self.ticket;
-        let untouched = call.is_empty() && *refusals == 0 && self.shown.0.is_empty();
+        let untouched = self.seq.is_some() && call.is_empty() && *refusals == 0 && self.shown.0.is_empty();
         let may_look = self.way == Way::LookedUp && (self.in_doubt || self.ticket.in_doubt);
         untouched && self.failures == 0 && self.suspensions == 0 && (self.way == Way::Together || may_look)
     }
@@ -159,7 +147,7 @@ impl Fact {
     fn is_as_journalled(&self) -> bool {
         let Ticket { call, in_doubt, refusals, .. } = &self.ticket;
         let untried = self.failures == 0 && self.suspensions == 0 && self.way == Way::Together;
-        untried && !in_doubt && *refusals == 0 && *call == self.noted
+        untried && !in_doubt && *refusals == 0 && *call == self.noted && self.shown.0.is_empty()
     }
 
     /// Whether older calls are still to be read: it comes after them, out of the journal, unless it ended just now.
@@ -388,8 +376,8 @@ impl Calls {
             return;
         }
         let mut fact = Fact::loaded(entry, self.started, now);
-        if let Some(Aside { ticket, failures, in_doubt, due, settles, .. }) = self.aside.take(seq) {
-            fact = Fact { ticket, failures, in_doubt: fact.in_doubt || in_doubt, due, ..fact }.not_before(settles);
+        if let Some(Aside { ticket, failures, in_doubt, due, settles, way, .. }) = self.aside.take(seq) {
+            fact = Fact { ticket, failures, in_doubt: fact.in_doubt || in_doubt, due, way, ..fact }.not_before(settles);
         } else if seq <= self.forgotten.last {
             fact.failures = 1;
             if seq <= self.forgotten.last_in_doubt {
@@ -513,8 +501,8 @@ impl Calls {
             (self.dry, self.behind) = (false, true);
             return;
         }
-        let Fact { ticket, failures, in_doubt, due, settles, .. } = fact;
-        if let Some(gone) = self.aside.put(Aside { seq, ticket, failures, in_doubt, due, settles }) {
+        let Fact { ticket, failures, in_doubt, due, settles, way, .. } = fact;
+        if let Some(gone) = self.aside.put(Aside { seq, ticket, failures, in_doubt, due, settles, way }) {
             self.forgotten.note(&gone);
         }
     }

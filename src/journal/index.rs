@@ -175,6 +175,8 @@ impl Index {
             if let Some(state) = slot.states.get_mut(usize::from(crm)) {
                 mark.apply(state);
             }
+            // What a CRM refused it may have taken in part before: asked first, as after a restart.
+            slot.recovered |= *mark == Mark::Retry;
         })
     }
 

@@ -167,6 +167,13 @@ impl Agent {
         core::mem::replace(&mut self.place, Place(PathBuf::new()))
     }
 
+    /// Kills it in the middle of whatever it does, and gives its place back.
+    pub fn killed(mut self) -> Place {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("a child");
+        core::mem::replace(&mut self.place, Place(PathBuf::new()))
+    }
+
     /// Asserts that it runs, and that its memory of its own was never beyond `kib`: what it holds now, and the peak less
     /// the program's own text.
     pub fn assert_well(&mut self, kib: u64) {

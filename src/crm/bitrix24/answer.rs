@@ -143,11 +143,22 @@ pub(super) struct User {
     pub(super) last_name: Scalar,
 }
 
+/// A value that holds a credential: prints as `***`.
+#[derive(Clone, Default, serde::Deserialize)]
+#[serde(transparent)]
+pub(super) struct Hidden(pub(super) Scalar);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// Where a recording is to be uploaded.
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct UploadTarget {
     #[serde(default, rename = "uploadUrl")]
-    pub(super) upload_url: Scalar,
+    pub(super) upload_url: Hidden,
     #[serde(default, rename = "fieldName")]
     pub(super) field_name: Scalar,
 }

@@ -91,7 +91,7 @@ impl Api {
 
     /// How long until this moment, in seconds since 1970 by the portal's clock; none when it is over.
     pub(super) fn until(&self, moment: u64) -> Option<Duration> {
-        let now = u64::try_from(clock::now().wall.as_millis() / 1000).unwrap_or(0);
+        let now = u64::try_from(self.dated(clock::now()).wall.as_millis() / 1000).unwrap_or(0);
         Some(moment.saturating_sub(now)).filter(|secs| *secs > 0).map(Duration::from_secs)
     }
 

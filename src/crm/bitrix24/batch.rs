@@ -8,7 +8,7 @@
 //!
 //! Source: REST documentation of `batch`; the public code of the module `rest`.
 
-use super::answer::{ApiError, Object, Registered, Scalar, UploadTarget, keyed};
+use super::answer::{ApiError, Hidden, Object, Registered, Scalar, UploadTarget, keyed};
 use super::method::{ATTACH, FINISH, Method, REGISTER};
 use crate::limits::CRM_BATCH_CALLS;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -110,7 +110,7 @@ pub(super) struct Returned {
     #[serde(default, rename = "LEAD_CREATION_ERROR")]
     lead_creation_error: Scalar,
     #[serde(default, rename = "uploadUrl")]
-    upload_url: Scalar,
+    upload_url: Hidden,
     #[serde(default, rename = "fieldName")]
     field_name: Scalar,
 }
@@ -231,7 +231,8 @@ mod tests {
         let Told::Good(told) = answer.take(Step::Register, 0) else { panic!("not told") };
         assert_eq!(told.registered().call_id.text(), "externalCall.1");
         let Told::Good(told) = answer.take(Step::Attach, 0) else { panic!("not told") };
-        assert_eq!(told.upload_target().upload_url.text(), "https://x/");
+        assert!(!format!("{told:?}").contains("https"), "the address holds a credential");
+        assert_eq!(told.upload_target().upload_url.0.text(), "https://x/");
         assert!(matches!(answer.take(Step::Finish, 0), Told::Good(_)));
         assert!(matches!(answer.take(Step::Finish, 0), Told::Nothing), "told once");
         assert!(

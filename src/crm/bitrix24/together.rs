@@ -185,7 +185,8 @@ impl Bitrix24 {
             call.ticket.in_doubt |= may_have_run;
             call.fate = fate;
         }
-        if fate == Fate::Alone { Ok(()) } else { Err(outcome) }
+        // What the single road meets is the portal's word; until then nothing is well and nothing is wrong.
+        Err(if fate == Fate::Alone { Outcome::Held { after: Duration::ZERO } } else { outcome })
     }
 
     fn settle(&self, mut answer: Answer, sent: Vec<&mut Consignment>) {

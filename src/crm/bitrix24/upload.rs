@@ -110,7 +110,7 @@ impl Bitrix24 {
 
 /// Where the portal wants a recording; none when it does not say.
 pub(super) fn link(target: UploadTarget) -> Option<UploadLink> {
-    let (url, field) = (target.upload_url.text(), target.field_name.text());
+    let (url, field) = (target.upload_url.0.text(), target.field_name.text());
     let field = if field.is_empty() { "file" } else { field };
     (!url.is_empty()).then(|| UploadLink { url: Secret::new(url), field: field.to_owned() })
 }

@@ -156,6 +156,19 @@ fn after_an_outage_one_call_asks_first_and_the_backlog_comes_slowly() {
 }
 
 #[test]
+fn calls_that_only_memory_holds_go_one_by_one() {
+    let mut schedule = schedule();
+    for n in 1..=3 {
+        schedule.appended(None, Arc::new(record(&format!("o-{n}"), at(0), &[])), Ticket::default());
+    }
+    for n in 1..=3 {
+        let id = format!("o-{n}");
+        assert!(matches!(schedule.poll_job(at(LATER)), Some(Job::Deliver { record, .. }) if *record.id == *id));
+        schedule.report(report(Lane::Calls, Outcome::Done), at(LATER));
+    }
+}
+
+#[test]
 fn the_portals_limit_holds_back_the_backlog_alone() {
     let mut schedule = with_backlog(1..=4, false);
     let calls = batch(&mut schedule, LATER);
