@@ -373,7 +373,8 @@ impl Worker {
         let now = clock::now();
         ring.note_clock(now);
         match ring.flush_due(now) {
-            Ok(()) => Ok(()),
+            // Marks that find no room wait for it: a full journal is no failing medium.
+            Ok(()) | Err(JournalError::Full) => Ok(()),
             Err(why) => self.tell_fault(Some(Fault(why))),
         }
     }
