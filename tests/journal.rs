@@ -8,9 +8,10 @@ use ringpost::call::record::CallRecord;
 use ringpost::clock::{Monotonic, Stamp, Wall};
 use ringpost::journal::marks::FORMAT_VERSION;
 use ringpost::journal::simulated::{AtCut, AtFailedSync, SimulatedMedium};
-use ringpost::journal::{Crm, Mark, Part, Ring, Seq, Settings, inspect};
+use ringpost::journal::{Crm, JournalError, Mark, Part, Ring, Seq, Settings, inspect};
 use ringpost::text::bounded;
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 
 const KIB: usize = 1024;
 const FIRST: Crm = Crm(0);
@@ -247,4 +248,47 @@ fn without_any_clock_a_repeated_identity_in_another_boot_is_another_call() {
     let mut ring = next_boot(&ring, 2);
     assert!(!is_known(&mut ring, first_call_since_1970(unset(80)), unset(90)), "lost");
     assert_eq!(waiting(&mut ring).len(), 2);
+}
+
+#[test]
+fn a_call_that_the_medium_does_not_give_once_is_left_out_and_not_forgotten() {
+    let mut ring = ring(64);
+    ring.append(&entry(usual_call(1), 1), at(1)).unwrap();
+    ring.sync().unwrap();
+    ring.storage_mut().refuse_reads = Some(ErrorKind::Other);
+    assert!(ring.pending(FIRST, Part::Call, OLDEST, 8).is_empty() && ring.history(Seq(u64::MAX), 8).is_empty());
+    let again = ring.append(&entry(usual_call(1), 1), at(2));
+    assert!(matches!(again, Err(JournalError::Io { .. })), "what may be known is not written twice: {again:?}");
+    ring.storage_mut().refuse_reads = None;
+    assert_eq!((waiting(&mut ring).len(), ring.stats().lost_records), (1, 0));
+}
+
+/// The ring comes round to the page of a waiting call while the medium gives nothing.
+#[test]
+fn no_page_is_overwritten_whose_calls_cannot_be_read_to_be_moved() {
+    let mut ring = ring(64);
+    ring.append(&entry(usual_call(0), 1), at(1)).unwrap();
+    ring.sync().unwrap();
+    let (mut refused, mut moved_at) = (0, None);
+    for number in 1..1500 {
+        ring.storage_mut().refuse_reads = (refused < 50).then_some(ErrorKind::Other);
+        match ring.append(&entry(usual_call(number), 1), at(number)) {
+            Ok(appended) => {
+                ring.sync().unwrap();
+                ring.mark(appended.seq, FIRST, Mark::Delivered { ticket: None }, at(number));
+                ring.mark(appended.seq, FIRST, Mark::Attached { recording: 0 }, at(number));
+            }
+            Err(error) => {
+                assert!(matches!(error, JournalError::Io { .. }), "{error:?}");
+                refused += 1;
+            }
+        }
+        if ring.stats().moved > 0 {
+            moved_at.get_or_insert(refused);
+        }
+    }
+    assert_eq!(moved_at, Some(50), "it goes on as soon as the medium reads again");
+    let stats = ring.stats();
+    assert_eq!((stats.lost_records, stats.dropped), (0, 0));
+    assert_eq!(waiting(&mut reopened(&ring))[0], usual_call(0).id.as_str());
 }

@@ -192,7 +192,7 @@ fn a_life_of_cuts(seed: u64) -> u64 {
     cuts
 }
 
-/// A life on a medium that refuses writes, in part or in whole, and syncs, which then forgets what it had taken.
+/// A life on a medium that refuses reads, writes, in part or in whole, and syncs, which then forgets what it had taken.
 fn a_life_of_faults(seed: u64) -> u64 {
     let mut random = fastrand::Rng::with_seed(seed);
     let when_full = if random.bool() { WhenFull::DropOldest } else { WhenFull::DropNewest };
@@ -215,6 +215,8 @@ fn a_life_of_faults(seed: u64) -> u64 {
             }
             6..=12 => medium.refuse_syncs = false,
             13 => medium.fuel = Some(random.u64(0..2000)),
+            14..=15 => medium.refuse_reads = Some(ErrorKind::Other),
+            16..=19 => medium.refuse_reads = None,
             _ => {}
         }
         let step = random_step(&mut random, habits);
@@ -238,6 +240,6 @@ fn a_long_life_of_cuts_kills_and_slow_crms_keeps_its_promises() {
 }
 
 #[test]
-fn a_medium_that_refuses_writes_and_forgets_at_syncs_breaks_no_promise() {
+fn a_medium_that_refuses_reads_and_writes_and_forgets_at_syncs_breaks_no_promise() {
     play_seeds("faults", 0.01, a_life_of_faults);
 }

@@ -6,7 +6,7 @@
 //! from the front. A counter of fuel cuts the power in the middle of a write, at an exact byte.
 //!
 //! It also fails: writes by the n-th call, in part or not at all, with any error; syncs, after which Linux takes what was written
-//! for clean, so that it is gone with the next cut, or read back as it was before, although a later sync succeeds. Sectors
+//! for clean, so that it is gone with the next cut, or read back as it was before, although a later sync succeeds; reads. Sectors
 //! are torn only within, and bytes beside a write are left alone ("powersafe overwrite", as SQLite calls it).
 
 use super::storage::Storage;
@@ -63,6 +63,8 @@ pub struct SimulatedMedium {
     pub refuse_some_writes: Option<(u8, io::ErrorKind, fastrand::Rng)>,
     /// Writes only so many bytes of the next refused write before it fails.
     pub short_write: usize,
+    /// Refuses reads with this error.
+    pub refuse_reads: Option<io::ErrorKind>,
     /// Refuses syncs.
     pub refuse_syncs: bool,
     /// What becomes of what was written when a sync is refused.
@@ -212,6 +214,9 @@ impl Storage for SimulatedMedium {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        if let Some(kind) = self.refuse_reads {
+            return Err(kind.into());
+        }
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
         let end = start.checked_add(buf.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         buf.copy_from_slice(self.image.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?);

@@ -108,7 +108,11 @@ impl Office {
             Step::Flush => self.ring.flush(now),
             Step::Sync => self.ring.flush(now).and_then(|()| self.sync()),
         };
+        // The model looks at what is there; only the ring's own reads fail.
+        let refuse_reads = self.ring.storage_mut().refuse_reads.take();
         self.account_for_gone(self.ring.stats().dropped - dropped);
+        assert_eq!(self.ring.stats().lost_records, 0, "nothing went bad, and nothing is given up");
+        self.ring.storage_mut().refuse_reads = refuse_reads;
         result
     }
 

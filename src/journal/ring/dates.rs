@@ -46,7 +46,7 @@ impl<S: Storage> Ring<S> {
     /// The date of the newest call that has one: no true clock is before it, unless that one was wrong.
     pub fn newest_date(&self) -> Option<Wall> {
         let mut newest = self.index.before(Seq(u64::MAX)).filter(|(_, slot)| !slot.undated);
-        newest.find_map(|(seq, _)| self.slot_and_stored(seq)).map(|(_, stored)| stored.call.ended.wall)
+        newest.find_map(|(seq, _)| self.slot_and_stored(seq).ok().flatten()).map(|(_, stored)| stored.call.ended.wall)
     }
 
     /// As an earlier process of this boot told dates.
@@ -56,7 +56,7 @@ impl<S: Storage> Ring<S> {
             return Some(clock.offset_ms);
         }
         let (seq, _) = self.index.before(Seq(u64::MAX)).next()?;
-        let (_, stored) = self.slot_and_stored(seq)?;
+        let (_, stored) = self.slot_and_stored(seq).ok().flatten()?;
         let is_ours = stored.boot != 0 && stored.boot == boot.fingerprint() && stored.undated.is_none();
         is_ours.then(|| offset_of(stored.call.ended))
     }

@@ -20,6 +20,7 @@
 //! Another call of a known identity gets one of its own for the CRMs, made of its start
 //! ([`repeated_id`](super::super::record::repeated_id)); on flash it keeps the PBX's, by which a replay finds both.
 
+use super::super::JournalError;
 use super::super::record::{Seq, Stored};
 use super::super::storage::Storage;
 use super::Ring;
@@ -39,21 +40,22 @@ pub(super) enum Identity {
 }
 
 impl<S: Storage> Ring<S> {
-    pub(super) fn identify(&self, call: &CallRecord, now: Stamp) -> Identity {
+    pub(super) fn identify(&self, call: &CallRecord, now: Stamp) -> Result<Identity, JournalError> {
         let mut taken = Vec::new();
-        for (seq, stored) in self.of_identity(&call.id) {
+        for found in self.of_identity(&call.id) {
+            let (seq, stored) = found.map_err(|error| JournalError::io("read", &error))?;
             if is_same_call(&stored, call, self.settings.boot, now) {
-                return Identity::Known { seq, repeat: stored.repeat };
+                return Ok(Identity::Known { seq, repeat: stored.repeat });
             }
             taken.push(stored.repeat);
         }
         if taken.is_empty() {
-            return Identity::New { repeat: 0 };
+            return Ok(Identity::New { repeat: 0 });
         }
         let first = start_number(call, self.settings.boot, now);
         let mut numbers = (0..=u32::MAX).map(|step| first.wrapping_add(step));
         let is_free = |repeat: &u32| *repeat != 0 && !taken.contains(repeat);
-        Identity::New { repeat: numbers.find(is_free).unwrap_or(first) }
+        Ok(Identity::New { repeat: numbers.find(is_free).unwrap_or(first) })
     }
 }
 

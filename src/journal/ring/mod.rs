@@ -105,7 +105,7 @@ impl<S: Storage> Ring<S> {
     /// journal has already is not written again; another call of the same identity is (see `identity`).
     pub fn append(&mut self, entry: &Entry, now: Stamp) -> Result<Appended, JournalError> {
         self.note_clock(now);
-        let repeat = match self.identify(&entry.call, now) {
+        let repeat = match self.identify(&entry.call, now)? {
             Identity::Known { seq, repeat } => return Ok(Appended { seq, known: true, repeat }),
             Identity::New { repeat } => repeat,
         };

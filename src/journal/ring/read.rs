@@ -1,9 +1,10 @@
 //! Reading the ring: windows of what is undelivered, of the history, and one entry whole.
 //!
 //! Entries are read from the file when they are asked for, with their checksum, so that memory does not grow with the
-//! backlog. One that went bad since the start is forgotten and counted.
+//! backlog. One that went bad since the start is forgotten and counted. One that the medium would not give this time is left
+//! out and kept: it may be read the next time.
 
-use super::super::frame::{Frame, HEADER_BYTES, Kind};
+use super::super::frame::{Frame, Kind};
 use super::super::index::Slot;
 use super::super::marks::{Mark, marks_in};
 use super::super::record::{Delivery, Seq, State, Stored, id_hash, repeated_id};
@@ -12,6 +13,7 @@ use super::{Crm, HistoryItem, Part, Pending, Ring};
 use crate::call::record::CallRecord;
 use crate::limits::{JOURNAL_CRMS, JOURNAL_PAGE_BYTES, JOURNAL_WINDOW};
 use heapless::Vec as Bounded;
+use std::io;
 
 impl<S: Storage> Ring<S> {
     /// Calls after `after` with this part of their work left for `crm`, oldest first, at most `max` and at most
@@ -25,8 +27,9 @@ impl<S: Storage> Ring<S> {
             let Some(seq) = self.index.next_open(slot, part, last) else { break };
             last = seq;
             match self.pending_of(seq, slot) {
-                Some(pending) => window.push(pending),
-                None => self.forget_lost(seq),
+                Ok(Some(pending)) => window.push(pending),
+                Ok(None) => self.forget_lost(seq),
+                Err(_) => {} // not now; the others need not wait for it
             }
         }
         window
@@ -42,13 +45,17 @@ impl<S: Storage> Ring<S> {
 
     /// The newest call of this identity, as the PBX gave it, if the journal has one.
     pub fn find(&self, id: &str) -> Option<Seq> {
-        self.of_identity(id).next().map(|(seq, _)| seq)
+        self.of_identity(id).find_map(Result::ok).map(|(seq, _)| seq)
     }
 
-    /// The calls of this identity, as the PBX gave it, newest first: more than one where the PBX gave it again.
-    pub(super) fn of_identity(&self, id: &str) -> impl Iterator<Item = (Seq, Stored)> {
-        let stored = |seq| Some((seq, self.slot_and_stored(seq)?.1));
-        self.index.with_hash(id_hash(id)).filter_map(stored).filter(move |(_, stored)| stored.call.id == id)
+    /// The calls of this identity, as the PBX gave it, newest first: more than one where the PBX gave it again. An error
+    /// for each that may be one of them and cannot be read now.
+    pub(super) fn of_identity(&self, id: &str) -> impl Iterator<Item = io::Result<(Seq, Stored)>> {
+        let stored = move |seq| match self.slot_and_stored(seq) {
+            Ok(found) => found.filter(|(_, stored)| stored.call.id == id).map(|(_, stored)| Ok((seq, stored))),
+            Err(error) => Some(Err(error)),
+        };
+        self.index.with_hash(id_hash(id)).filter_map(stored)
     }
 
     /// Calls before `before`, newest first, at most `max` and at most [`JOURNAL_WINDOW`]. Begin with
@@ -66,22 +73,22 @@ impl<S: Storage> Ring<S> {
         dead.filter_map(|seq| self.history_item(seq)).take(max.min(JOURNAL_WINDOW)).collect()
     }
 
-    fn pending_of(&self, seq: Seq, crm: u8) -> Option<Pending> {
-        let (slot, mut stored) = self.slot_and_stored(seq)?;
+    fn pending_of(&self, seq: Seq, crm: u8) -> io::Result<Option<Pending>> {
+        let Some((slot, mut stored)) = self.slot_and_stored(seq)? else { return Ok(None) };
         let dating = self.date(&slot, &mut stored);
-        let delivery = stored.deliveries.iter().find(|delivery| delivery.slot == crm)?;
-        Some(Pending {
+        let delivery = stored.deliveries.iter().find(|delivery| delivery.slot == crm).cloned();
+        Ok(delivery.map(|Delivery { state, ticket, .. }| Pending {
             seq,
-            ticket: delivery.ticket.clone(),
-            recordings_left: delivery.state.recordings_left(slot.recordings),
+            ticket,
+            recordings_left: state.recordings_left(slot.recordings),
             in_doubt: slot.recovered,
             dating,
             call: as_told(stored.call, stored.repeat),
-        })
+        }))
     }
 
     fn history_item(&self, seq: Seq) -> Option<HistoryItem> {
-        let (slot, mut stored) = self.slot_and_stored(seq)?;
+        let (slot, mut stored) = self.slot_and_stored(seq).ok().flatten()?;
         let dating = self.date(&slot, &mut stored);
         let told = stored.deliveries.into_iter().filter_map(|delivery| {
             let Delivery { slot, state, ticket, reason } = delivery;
@@ -91,41 +98,42 @@ impl<S: Storage> Ring<S> {
         Some(HistoryItem { seq, dating, deliveries: told.collect(), call: as_told(stored.call, stored.repeat) })
     }
 
-    /// An entry as it would be written today: marks and a date that became known are worked in.
-    pub(super) fn slot_and_stored(&self, seq: Seq) -> Option<(Slot, Stored)> {
-        let slot = *self.index.slot(seq)?;
-        let mut stored = self.read_entry(&slot).filter(|stored| stored.seq == seq)?;
+    /// An entry as it would be written today: marks and a date that became known are worked in. None when it went bad; an
+    /// error, which may pass, when the medium does not give its bytes.
+    pub(super) fn slot_and_stored(&self, seq: Seq) -> io::Result<Option<(Slot, Stored)>> {
+        let Some(slot) = self.index.slot(seq).copied() else { return Ok(None) };
+        let Some(mut stored) = self.read_entry(&slot)?.filter(|stored| stored.seq == seq) else { return Ok(None) };
         for delivery in &mut stored.deliveries {
-            delivery.state = *slot.states.get(usize::from(delivery.slot))?;
+            let Some(state) = slot.states.get(usize::from(delivery.slot)) else { return Ok(None) };
+            delivery.state = *state;
         }
         for (crm, offset) in self.index.notes(seq) {
-            self.work_in_note(&mut stored, crm, offset);
+            self.work_in_note(&mut stored, crm, offset)?;
         }
         self.work_in_queued(&mut stored);
         self.date_anew(&mut stored);
-        Some((slot, stored))
+        Ok(Some((slot, stored)))
     }
 
-    fn read_entry(&self, slot: &Slot) -> Option<Stored> {
+    fn read_entry(&self, slot: &Slot) -> io::Result<Option<Stored>> {
         let mut record = vec![0; usize::from(slot.size)];
-        self.read_at(u64::from(slot.offset), &mut record).ok()?;
-        let frame = Frame::parse(&record).filter(|frame| frame.kind == Kind::Entry)?;
-        Stored::decode(&frame.payload()?).ok()
+        self.read_at(u64::from(slot.offset), &mut record)?;
+        let frame = Frame::parse(&record).filter(|frame| frame.kind == Kind::Entry);
+        Ok(frame.and_then(|frame| Stored::decode(&frame.payload()?).ok()))
     }
 
-    /// Texts of marks lie in their own records; what cannot be read any more is left out.
-    fn work_in_note(&self, stored: &mut Stored, crm: u8, offset: u32) {
+    /// Texts of marks lie in their own records; one that went bad is left out.
+    fn work_in_note(&self, stored: &mut Stored, crm: u8, offset: u32) -> io::Result<()> {
         let in_page = offset as usize % JOURNAL_PAGE_BYTES;
         let mut rest = vec![0; JOURNAL_PAGE_BYTES - in_page];
-        if self.read_at(u64::from(offset), &mut rest).is_err() || rest.len() < HEADER_BYTES {
-            return;
-        }
-        let Some(frame) = Frame::parse(&rest).filter(|frame| frame.kind == Kind::Marks) else { return };
-        let Some(payload) = frame.payload() else { return };
+        self.read_at(u64::from(offset), &mut rest)?;
+        let frame = Frame::parse(&rest).filter(|frame| frame.kind == Kind::Marks);
+        let Some(payload) = frame.and_then(|frame| frame.payload()) else { return Ok(()) };
         let seq = stored.seq;
         for marked in marks_in(&payload).filter(|marked| marked.seq == seq && marked.slot == crm) {
             note_text(stored, crm, &marked.mark);
         }
+        Ok(())
     }
 
     /// Marks that are not written yet.

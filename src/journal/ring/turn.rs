@@ -36,7 +36,7 @@ impl<S: Storage> Ring<S> {
         let mut rounds = 0;
         loop {
             self.begin_page();
-            self.place_moving();
+            self.place_moving()?;
             if self.moving.is_empty() && self.head.fits(body) {
                 return Ok(());
             }
@@ -45,7 +45,7 @@ impl<S: Storage> Ring<S> {
                 Err(JournalError::Full) if kind != Kind::Entry && self.collected > self.head.page() => {}
                 result => result?,
             }
-            self.place_moving();
+            self.place_moving()?;
             self.enter_next_page()?;
             rounds = rounds.saturating_add(1);
             if rounds > self.pages.saturating_mul(2) {
@@ -102,10 +102,12 @@ impl<S: Storage> Ring<S> {
         Ok(())
     }
 
-    /// Stages copies of the entries that must move, as long as they fit the head's page.
-    fn place_moving(&mut self) {
+    /// Stages copies of the entries that must move, as long as they fit the head's page. One that the medium does not give
+    /// stays first in the queue, and its page is not entered: it is there still when the medium reads again.
+    fn place_moving(&mut self) -> Result<(), JournalError> {
         while let Some(&Moving { seq, source }) = self.moving.front() {
-            let copy = self.slot_and_stored(seq).map(|(slot, stored)| {
+            let found = self.slot_and_stored(seq).map_err(|error| JournalError::io("read", &error))?;
+            let copy = found.map(|(slot, stored)| {
                 let mut payload = Vec::with_capacity(usize::from(slot.size) * 2);
                 stored.encode(&mut payload);
                 (slot, stored.undated.is_some(), Body::short(Kind::Entry, payload))
@@ -116,7 +118,7 @@ impl<S: Storage> Ring<S> {
                 continue;
             };
             if !self.head.fits(&body) {
-                return;
+                return Ok(());
             }
             self.moving.pop_front();
             self.head.stage(&body, move |offset, size| Staged::Moved {
@@ -125,6 +127,7 @@ impl<S: Storage> Ring<S> {
                 source,
             });
         }
+        Ok(())
     }
 
     /// Writes what is staged and goes on to the next page.
@@ -166,7 +169,7 @@ impl<S: Storage> Ring<S> {
         }
     }
 
-    /// An entry that cannot be read any more.
+    /// An entry whose bytes went bad.
     pub(super) fn forget_lost(&mut self, seq: Seq) {
         if self.index.remove(seq).is_some() {
             self.counters.lost_records = self.counters.lost_records.saturating_add(1);
