@@ -8,9 +8,10 @@ use ringpost::call::record::CallRecord;
 use ringpost::clock::{Monotonic, Stamp, Wall};
 use ringpost::journal::simulated::{AtCut, SimulatedMedium};
 use ringpost::journal::{Crm, Dating, Mark, Part, Pending, Ring, Seq, Settings};
-use ringpost::limits::JOURNAL_CLOCK_STEP;
+use ringpost::limits::{JOURNAL_CLOCK_STEP, JOURNAL_MARK_DELAY};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 const DAY_MS: i64 = 86_400_000;
 const FIRST: Crm = Crm(0);
@@ -129,6 +130,24 @@ fn a_clock_that_is_set_while_the_agent_is_down_or_idle_dates_what_waits() {
     assert!(ring.next_flush().is_some());
     ring.flush_due(clock(300, 0)).unwrap();
     ring.sync().unwrap();
+    assert_eq!(errors_ms(&pending(&mut next_boot(&ring, 2))[0], NOON_MS), (Dating::Known, 0, 0));
+}
+
+#[test]
+fn a_clock_that_the_medium_refuses_is_tried_again_later_and_not_at_once() {
+    let mut ring = new_ring();
+    journalled(&mut ring, 1, unset(60), unset(100));
+    ring.storage_mut().refuse_writes = Some(ErrorKind::ReadOnlyFilesystem);
+    ring.note_clock(clock(200, 0));
+    for _ in 0..3 {
+        let due = ring.next_flush().unwrap();
+        let now = clock(due.as_millis() / 1000 + 1, 0);
+        assert!(ring.flush_due(now).is_err());
+        assert!(ring.next_flush().unwrap() >= now.mono + JOURNAL_MARK_DELAY, "the journal's thread would spin");
+    }
+    ring.storage_mut().refuse_writes = None;
+    ring.flush_due(clock(900, 0)).unwrap();
+    assert_eq!(ring.next_flush(), None);
     assert_eq!(errors_ms(&pending(&mut next_boot(&ring, 2))[0], NOON_MS), (Dating::Known, 0, 0));
 }
 

@@ -171,8 +171,8 @@ impl<S: Storage> Ring<S> {
     pub fn flush(&mut self, now: Stamp) -> Result<(), JournalError> {
         self.note_clock(now);
         let result = self.transact(Self::stage_bookkeeping);
-        if result.is_err() && !self.marks.is_empty() {
-            self.marks_since = Some(now.mono); // again after another delay
+        if result.is_err() && self.marks_since.is_some() {
+            self.marks_since = Some(now.mono); // again after another delay, also when only a clock waits
         }
         result
     }
