@@ -11,6 +11,7 @@ mod make;
 mod journal_model;
 
 use journal_model::{at, boot, entry, settings, usual_call};
+use ringpost::journal::marks::FORMAT_VERSION;
 use ringpost::journal::simulated::SimulatedMedium;
 use ringpost::journal::{Crm, Dating, HistoryItem, Mark, Part, Pending, Recovery, Ring, Seq, Settings};
 use serde_json::{Value, json};
@@ -127,7 +128,11 @@ fn assert_says(is: &Value, should: &Value, place: &str) {
 #[test]
 fn a_journal_of_every_format_is_read_to_the_last_field() {
     let kept = kept();
-    assert!(kept.len() >= 3, "{kept:?}");
+    for version in 1..=FORMAT_VERSION {
+        let folder = format!("v{version}");
+        let of_it = kept.iter().filter(|path| path.parent().is_some_and(|parent| parent.ends_with(&folder)));
+        assert!(of_it.count() >= 3, "no journals of format {version}: {kept:?}");
+    }
     for path in kept {
         let told = std::fs::read_to_string(path.with_extension("json")).unwrap();
         let should: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -313,6 +313,13 @@ mod tests {
         assert_eq!(unpack(&bomb), None);
     }
 
+    /// The words are part of the format: with another byte among them the packed records of every journal in the field
+    /// would read as something else. A later format has words of its own beside these.
+    #[test]
+    fn the_words_are_those_of_format_2() {
+        assert_eq!((WORDS.len(), crc32fast::hash(WORDS)), (985, 2_846_892_020));
+    }
+
     #[test]
     fn a_copy_of_what_is_not_there_is_refused() {
         assert_eq!(unpack(&[0x87, 0xff]), None);
