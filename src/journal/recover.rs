@@ -5,13 +5,16 @@
 //! ring that runs. Reads only: nothing is written until the first append. Stands apart from the ring because nothing of
 //! it runs after the start.
 
-use super::frame::{Frame, Kind, SEQUENCE_END, Walk};
+use super::frame::{Frame, HEADER_BYTES, Kind, SEQUENCE_END, Walk};
 use super::index::{Index, Slot};
-use super::marks::{BootClock, Life, PageHead, Table, marks_in};
+use super::marks::{BootClock, HEAD_BYTES_MAX, Life, PageHead, Table, marks_in};
 use super::record::Summary;
 use super::storage::Storage;
 use crate::limits::{JOURNAL_BOOTS, JOURNAL_PAGE_BYTES};
 use heapless::Deque;
+
+/// The largest head of the ring, with which a page begins.
+const FIRST_RECORD_BYTES: usize = HEADER_BYTES + HEAD_BYTES_MAX;
 
 /// What was found in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,11 +176,12 @@ impl Scan {
     }
 }
 
-/// The page whose first record has the highest number, with that number. Mostly that is told by the page's first bytes alone.
+/// The page whose first record has the highest number, with that number. That is told by the page's first bytes alone where
+/// the page begins with a true head, as the ring writes it.
 fn newest_page<S: Storage>(storage: &S, pages: u32, page: &mut [u8]) -> Option<(u64, u32)> {
     let mut newest: Option<(u64, u32)> = None;
     for number in 0..pages {
-        let mut start = [0; 64];
+        let mut start = [0; FIRST_RECORD_BYTES];
         if storage.read_at(offset_of(number), &mut start).is_err() {
             continue;
         }
@@ -203,4 +207,56 @@ fn read_page<S: Storage>(storage: &S, number: u32, page: &mut [u8]) -> bool {
 
 fn offset_of(page: u32) -> u64 {
     u64::from(page) * JOURNAL_PAGE_BYTES as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::Body;
+    use super::*;
+    use std::cell::Cell;
+    use std::io;
+
+    /// Counts the pages that are read whole.
+    struct Counting {
+        image: Vec<u8>,
+        whole_pages: Cell<u32>,
+    }
+
+    impl Storage for Counting {
+        fn size(&self) -> u64 {
+            self.image.len() as u64
+        }
+
+        fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+            self.whole_pages.set(self.whole_pages.get() + u32::from(buf.len() == JOURNAL_PAGE_BYTES));
+            buf.copy_from_slice(&self.image[offset as usize..offset as usize + buf.len()]);
+            Ok(())
+        }
+
+        fn write_at(&mut self, _: u64, _: &[u8]) -> io::Result<()> {
+            Err(io::ErrorKind::ReadOnlyFilesystem.into())
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_page_with_the_largest_head_is_read_once() {
+        const PAGES: u32 = 8;
+        let most = PageHead { table: Table([9; 8]), life: Life { bytes: u64::MAX, syncs: u64::MAX, pages: u64::MAX } };
+        let mut payload = Vec::new();
+        most.encode(&mut payload);
+        let body = Body::plain(Kind::Head, payload);
+        let mut image = Vec::new();
+        for number in 1..=PAGES {
+            body.put(&mut image, u64::from(number));
+            image.resize(number as usize * JOURNAL_PAGE_BYTES, 0);
+        }
+        let storage = Counting { image, whole_pages: Cell::new(0) };
+        let scan = scan(&storage, PAGES);
+        assert_eq!((scan.head_page, scan.last_sequence), (PAGES - 1, u64::from(PAGES)));
+        assert_eq!(storage.whole_pages.get(), PAGES);
+    }
 }
