@@ -18,6 +18,8 @@ use std::io;
 pub(super) struct Unsynced {
     writes: Vec<(u64, Vec<u8>)>,
     bytes: usize,
+    /// There was a good sync since the ring was opened: what an earlier process wrote is safe too.
+    has_synced: bool,
     /// A sync failed since: none of them can be relied on.
     is_lost: bool,
     /// When the ring was told the time last.
@@ -30,6 +32,11 @@ impl Unsynced {
     /// When there is a sync to be tried again.
     pub(super) fn due(&self) -> Option<Monotonic> {
         self.due
+    }
+
+    /// Whether all that an earlier process wrote is safe.
+    pub(super) fn has_synced(&self) -> bool {
+        self.has_synced
     }
 
     /// What time it is.
@@ -48,7 +55,7 @@ impl Unsynced {
 
     fn settle(&mut self, is_synced: bool) {
         if is_synced {
-            *self = Self { now: self.now, ..Self::default() };
+            *self = Self { now: self.now, has_synced: true, ..Self::default() };
         } else {
             self.is_lost = true;
             self.due = Some(self.now + JOURNAL_MARK_DELAY);

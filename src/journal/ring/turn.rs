@@ -7,7 +7,8 @@
 //! 3. That write is synced.
 //! 4. Only then the page is entered and overwritten.
 //!
-//! Until 3 both copies may lie in the file; they have one identity, and recovery takes the later.
+//! Until 3 both copies may lie in the file; they have one identity, and recovery takes the later. A process that was killed
+//! before 3 tells its successor nothing of it: that one syncs before it enters its first page.
 
 use super::super::JournalError;
 use super::super::frame::{Body, Kind};
@@ -134,7 +135,7 @@ impl<S: Storage> Ring<S> {
     fn enter_next_page(&mut self) -> Result<(), JournalError> {
         self.write_staged()?;
         let next = self.head.page() + 1;
-        if self.unsynced_sources.contains(&next) {
+        if self.unsynced_sources.contains(&next) || !self.unsynced.has_synced() {
             self.sync()?;
         }
         while let Some(&Moving { seq, .. }) = self.moving.front().filter(|moving| moving.source == next) {
