@@ -292,3 +292,16 @@ fn no_page_is_overwritten_whose_calls_cannot_be_read_to_be_moved() {
     assert_eq!((stats.lost_records, stats.dropped), (0, 0));
     assert_eq!(waiting(&mut reopened(&ring))[0], usual_call(0).id.as_str());
 }
+
+#[test]
+fn a_number_that_a_failed_write_may_have_left_on_the_medium_is_not_given_again() {
+    let mut ring = ring(64);
+    ring.append(&entry(usual_call(1), 1), at(1)).unwrap();
+    ring.storage_mut().short_write = 4096;
+    ring.storage_mut().refuse_writes = Some(std::io::ErrorKind::StorageFull);
+    let failed = ring.next_seq();
+    assert!(ring.append(&entry(usual_call(2), 1), at(2)).is_err());
+    ring.storage_mut().refuse_writes = None;
+    let seq = ring.append(&entry(usual_call(3), 1), at(3)).unwrap().seq;
+    assert!(seq > failed, "{seq:?} means two calls");
+}
