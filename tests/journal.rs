@@ -257,10 +257,11 @@ fn a_call_that_the_medium_does_not_give_once_is_left_out_and_not_forgotten() {
     ring.sync().unwrap();
     ring.storage_mut().refuse_reads = Some(ErrorKind::Other);
     assert!(ring.pending(FIRST, Part::Call, OLDEST, 8).is_empty() && ring.history(Seq(u64::MAX), 8).is_empty());
+    assert!(ring.has_left_out(), "an empty window does not mean that nothing waits");
     let again = ring.append(&entry(usual_call(1), 1), at(2));
     assert!(matches!(again, Err(JournalError::Io { .. })), "what may be known is not written twice: {again:?}");
     ring.storage_mut().refuse_reads = None;
-    assert_eq!((waiting(&mut ring).len(), ring.stats().lost_records), (1, 0));
+    assert_eq!((waiting(&mut ring).len(), ring.stats().lost_records, ring.has_left_out()), (1, 0, false));
 }
 
 /// The ring comes round to the page of a waiting call while the medium gives nothing.

@@ -20,7 +20,7 @@ use crate::deliver::job::Report;
 use crate::deliver::schedule::{Policy, Schedule};
 use crate::journal::record::repeated_id;
 use crate::journal::thread::{Reply, Request};
-use crate::journal::{Addressee, Crm, CrmTag, Entry, Seq};
+use crate::journal::{Addressee, Crm, CrmTag, Entry, Part, Seq};
 use crate::limits::{APPENDS_IN_FLIGHT, CLOCK_DISAGREEMENT, MIRROR_GATHER, MIRROR_INTERVAL};
 use crate::log::Repeated;
 use crate::status;
@@ -247,9 +247,12 @@ impl Hub {
                 self.account.tell_unjournalled(&why, now.mono);
                 self.appended(token, None, false, now.mono);
             }
-            Reply::Pending { crm, part, calls, .. } => {
+            Reply::Pending { crm, part, calls, left_out, .. } => {
                 if let Some(seat) = self.seats.get_mut(usize::from(crm.0)) {
                     seat.questions = seat.questions.saturating_sub(1);
+                    if left_out && part == Part::Call {
+                        seat.schedule.calls_left_out(now.mono);
+                    }
                     seat.schedule.loaded(part, calls, now);
                 }
             }

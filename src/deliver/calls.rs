@@ -351,6 +351,17 @@ impl Calls {
         (self.asked, self.unheard) = (None, true);
     }
 
+    /// The answer that comes next lacks calls that the journal has and could not read: it is read again, at most every
+    /// [`CALLS_RESCAN`]. What is known of a call that was put aside holds then, too.
+    pub fn left_out(&mut self, now: Monotonic) {
+        if let Some(Asked::One(one)) = self.asked
+            && let Some(gone) = self.aside.take(one)
+        {
+            self.forgotten.note(&gone);
+        }
+        self.forgotten.due = Some(self.forgotten.due.map_or(now, |due| due.min(now)));
+    }
+
     /// The journal's answer to [`question`](Self::question).
     pub fn loaded(&mut self, entries: Vec<Pending>, now: Stamp) {
         match self.asked.take() {

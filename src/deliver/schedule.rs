@@ -189,6 +189,11 @@ impl Schedule {
         }
     }
 
+    /// The journal's next answer lacks calls that its medium did not give this time. Recordings are read again anyway.
+    pub fn calls_left_out(&mut self, now: Monotonic) {
+        self.calls.left_out(now);
+    }
+
     /// The journal was opened only now: what it has was not asked for yet.
     pub fn journal_opened(&mut self) {
         self.calls.read_anew();

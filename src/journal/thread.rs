@@ -142,6 +142,8 @@ pub enum Reply {
         after: Seq,
         /// The calls.
         calls: Vec<Pending>,
+        /// Some between them are missing that the medium did not give: ask again later.
+        left_out: bool,
     },
     /// Calls, newest first.
     History(Vec<HistoryItem>),
@@ -351,7 +353,8 @@ impl Worker {
         let reply = match *question {
             Request::Pending { crm, part, after, max } => {
                 let calls = self.ring.as_mut().map_or_else(Vec::new, |ring| ring.pending(crm, part, after, max));
-                Reply::Pending { crm, part, after, calls }
+                let left_out = self.ring.as_ref().is_some_and(Ring::has_left_out);
+                Reply::Pending { crm, part, after, calls, left_out }
             }
             Request::History { before, max } => {
                 Reply::History(self.ring.as_ref().map_or_else(Vec::new, |ring| ring.history(before, max)))

@@ -6,6 +6,7 @@ use crate::call::record::{Direction, Disposition, RecordingPath};
 use crate::clock::Wall;
 use crate::crm::{Consignment, Fate};
 use crate::journal::Dating;
+use crate::limits::CALLS_RESCAN;
 use crate::text::bounded;
 
 pub(super) fn at(secs: u64) -> Stamp {
@@ -371,6 +372,22 @@ fn a_journal_that_opens_late_is_read_then() {
     assert!(schedule.question(at(1).mono).is_none_or(|q| q.part == Part::Recordings));
     schedule.journal_opened();
     assert_eq!(schedule.question(at(60).mono).map(|q| (q.part, q.after)), Some((Part::Call, Seq(0))));
+}
+
+#[test]
+fn a_call_that_the_journal_could_not_read_is_asked_for_again_and_not_at_every_turn() {
+    let mut schedule = schedule();
+    let mut asked_from_the_oldest = 0;
+    for secs in 1..1_000 {
+        let Some(question) = schedule.question(at(secs).mono) else { continue };
+        if question.part == Part::Call {
+            asked_from_the_oldest += u32::from(question.after == Seq(0));
+            schedule.calls_left_out(at(secs).mono);
+        }
+        schedule.loaded(question.part, Vec::new(), at(secs));
+    }
+    let often = 1_000 / CALLS_RESCAN.as_secs() as u32;
+    assert!((often..=often + 2).contains(&asked_from_the_oldest), "{asked_from_the_oldest} times");
 }
 
 #[test]

@@ -69,6 +69,7 @@ pub struct Ring<S> {
     unsynced: Unsynced,
     marks: VecDeque<Marked>,
     marks_since: Option<Monotonic>,
+    has_left_out: bool,
     counters: Stats,
     day: i64,
 }
@@ -257,6 +258,7 @@ impl<S: Storage> Ring<S> {
             unsynced: Unsynced::default(),
             marks: VecDeque::new(),
             marks_since: None,
+            has_left_out: false,
             counters: Stats::default(),
             day: i64::MIN,
         }

@@ -23,16 +23,22 @@ impl<S: Storage> Ring<S> {
         let max = max.min(JOURNAL_WINDOW);
         let mut window = Vec::with_capacity(max);
         let mut last = after;
+        self.has_left_out = false;
         while window.len() < max {
             let Some(seq) = self.index.next_open(slot, part, last) else { break };
             last = seq;
             match self.pending_of(seq, slot) {
                 Ok(Some(pending)) => window.push(pending),
                 Ok(None) => self.forget_lost(seq),
-                Err(_) => {} // not now; the others need not wait for it
+                Err(_) => self.has_left_out = true, // the others need not wait for it
             }
         }
         window
+    }
+
+    /// Whether the last window of [`pending`](Self::pending) lacks a call that the medium did not give.
+    pub fn has_left_out(&self) -> bool {
+        self.has_left_out
     }
 
     /// Every entry with the place of its record in the file and how far each configured CRM has it, oldest first; reads

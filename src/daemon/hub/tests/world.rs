@@ -236,7 +236,8 @@ impl Office {
             }
             (Request::Pending { crm, part, after, max }, ring) => {
                 let calls = ring.as_mut().map(|ring| ring.pending(crm, part, after, max)).unwrap_or_default();
-                Reply::Pending { crm, part, after, calls }
+                let left_out = ring.as_ref().is_some_and(|ring| ring.has_left_out());
+                Reply::Pending { crm, part, after, calls, left_out }
             }
             (Request::Retry { token, id }, Some(ring)) => {
                 Reply::Retried { token, calls: retry(ring, id.as_deref(), now), fault: None }
