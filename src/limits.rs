@@ -434,6 +434,10 @@ pub const JOURNAL_MARKS_BYTES: usize = 1024;
 /// Delivery marks that found no append to ride with are written after this long, without a sync. Losing them costs one
 /// look-up each.
 pub const JOURNAL_MARK_DELAY: Duration = Duration::from_secs(30);
+/// How often a waiting call that the medium does not give is read before it is given up and counted as lost: once or twice
+/// with each call that comes, so for a quarter of a day in a busy office. The calls that come meanwhile are not kept, for
+/// its page cannot be overwritten.
+pub const JOURNAL_READ_TRIES: u32 = 1000;
 /// Undelivered calls, or calls of the history, handed out per request: what a reader holds in memory does not grow
 /// with the backlog.
 pub const JOURNAL_WINDOW: usize = 64;

@@ -264,6 +264,29 @@ fn a_call_that_the_medium_does_not_give_once_is_left_out_and_not_forgotten() {
     assert_eq!((waiting(&mut ring).len(), ring.stats().lost_records, ring.has_left_out()), (1, 0, false));
 }
 
+/// A page that is gone for good must not keep all later calls out of the journal.
+#[test]
+fn a_call_that_is_never_given_again_is_lost_and_counted_and_the_journal_goes_on() {
+    let mut ring = ring(64);
+    ring.append(&entry(usual_call(0), 1), at(1)).unwrap();
+    ring.sync().unwrap();
+    let (mut refused, mut kept_since) = (0, 0);
+    for number in 1..4000 {
+        ring.storage_mut().refuse_reads = Some(ErrorKind::Other);
+        match ring.append(&entry(usual_call(number), 1), at(number)) {
+            Ok(appended) => {
+                ring.sync().unwrap();
+                ring.mark(appended.seq, FIRST, Mark::Delivered { ticket: None }, at(number));
+                ring.mark(appended.seq, FIRST, Mark::Attached { recording: 0 }, at(number));
+                kept_since += u32::from(refused > 0);
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    let stats = ring.stats();
+    assert!(refused >= 300 && kept_since > 500 && stats.lost_records == 1, "{refused} refused, {stats:?}");
+}
+
 /// The ring comes round to the page of a waiting call while the medium gives nothing.
 #[test]
 fn no_page_is_overwritten_whose_calls_cannot_be_read_to_be_moved() {

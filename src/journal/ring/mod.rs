@@ -70,6 +70,8 @@ pub struct Ring<S> {
     marks: VecDeque<Marked>,
     marks_since: Option<Monotonic>,
     has_left_out: bool,
+    /// The entry that could not be read to be moved, and how often.
+    unread: (Seq, u32),
     counters: Stats,
     day: i64,
 }
@@ -259,6 +261,7 @@ impl<S: Storage> Ring<S> {
             marks: VecDeque::new(),
             marks_since: None,
             has_left_out: false,
+            unread: (Seq::default(), 0),
             counters: Stats::default(),
             day: i64::MIN,
         }

@@ -19,7 +19,7 @@ use super::super::record::Seq;
 use super::super::storage::Storage;
 use super::Ring;
 use crate::config::WhenFull;
-use crate::limits::JOURNAL_PAGE_BYTES;
+use crate::limits::{JOURNAL_PAGE_BYTES, JOURNAL_READ_TRIES};
 
 /// An entry that must be copied before its page is overwritten.
 #[derive(Clone, Copy, Debug)]
@@ -104,10 +104,14 @@ impl<S: Storage> Ring<S> {
     }
 
     /// Stages copies of the entries that must move, as long as they fit the head's page. One that the medium does not give
-    /// stays first in the queue, and its page is not entered: it is there still when the medium reads again.
+    /// stays first in the queue, and its page is not entered: it is there still when the medium reads again. After
+    /// [`JOURNAL_READ_TRIES`] it is given up, for the calls that come since are not kept meanwhile.
     fn place_moving(&mut self) -> Result<(), JournalError> {
         while let Some(&Moving { seq, source }) = self.moving.front() {
-            let found = self.slot_and_stored(seq).map_err(|error| JournalError::io("read", &error))?;
+            let found = match self.slot_and_stored(seq) {
+                Err(error) if self.may_read_again(seq) => return Err(JournalError::io("read", &error)),
+                found => found.unwrap_or_default(),
+            };
             let copy = found.map(|(slot, stored)| {
                 let mut payload = Vec::with_capacity(usize::from(slot.size) * 2);
                 stored.encode(&mut payload);
@@ -129,6 +133,14 @@ impl<S: Storage> Ring<S> {
             });
         }
         Ok(())
+    }
+
+    /// Counts a read that failed. False when there were enough of them.
+    fn may_read_again(&mut self, seq: Seq) -> bool {
+        let (unread, tries) = self.unread;
+        let tries = if unread == seq { tries.saturating_add(1) } else { 1 };
+        self.unread = (seq, tries);
+        tries < JOURNAL_READ_TRIES
     }
 
     /// Writes what is staged and goes on to the next page.
