@@ -264,6 +264,18 @@ fn a_call_that_the_medium_does_not_give_once_is_left_out_and_not_forgotten() {
     assert_eq!((waiting(&mut ring).len(), ring.stats().lost_records, ring.has_left_out()), (1, 0, false));
 }
 
+/// Its last request may have run although the CRM refused in the end.
+#[test]
+fn a_refused_call_that_is_tried_again_is_looked_up_first() {
+    let mut ring = ring(64);
+    let seq = ring.append(&entry(usual_call(1), 1), at(1)).unwrap().seq;
+    assert!(!ring.pending(FIRST, Part::Call, OLDEST, 8)[0].in_doubt);
+    ring.mark(seq, FIRST, Mark::Refused { reason: bounded(b"a database error") }, at(2));
+    assert!(ring.pending(FIRST, Part::Call, OLDEST, 8).is_empty());
+    ring.mark(seq, FIRST, Mark::Retry, at(3));
+    assert!(ring.pending(FIRST, Part::Call, OLDEST, 8)[0].in_doubt);
+}
+
 /// A page that is gone for good must not keep all later calls out of the journal.
 #[test]
 fn a_call_that_is_never_given_again_is_lost_and_counted_and_the_journal_goes_on() {
