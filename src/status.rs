@@ -239,7 +239,7 @@ impl fmt::Display for Crm {
 }
 
 /// Seconds in the largest two units.
-struct Span(u64);
+pub(crate) struct Span(pub(crate) u64);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -168,13 +168,19 @@ fn random_cut(random: &mut fastrand::Rng) -> AtCut {
     }
 }
 
-/// One life with many cuts and kills.
-fn a_life_of_cuts(seed: u64) -> u64 {
+/// What a life is made of: chance, an office, and how it goes about its calls; `busiest` is the most that its CRMs keep up.
+fn random_life(seed: u64, busiest: u8) -> (fastrand::Rng, Office, Habits) {
     let mut random = fastrand::Rng::with_seed(seed);
     let when_full = if random.bool() { WhenFull::DropOldest } else { WhenFull::DropNewest };
-    let mut office = random_office(&mut random, when_full);
-    let busy = random.u8(20..90);
+    let office = random_office(&mut random, when_full);
+    let busy = random.u8(20..busiest);
     let habits = Habits::random(&mut random, busy);
+    (random, office, habits)
+}
+
+/// One life with many cuts and kills.
+fn a_life_of_cuts(seed: u64) -> u64 {
+    let (mut random, mut office, habits) = random_life(seed, 90);
     let mut cuts = 0;
     for _ in 0..600 {
         if random.u8(0..10) == 0 {
@@ -194,11 +200,7 @@ fn a_life_of_cuts(seed: u64) -> u64 {
 
 /// A life on a medium that refuses reads, writes, in part or in whole, and syncs, which then forgets what it had taken.
 fn a_life_of_faults(seed: u64) -> u64 {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let when_full = if random.bool() { WhenFull::DropOldest } else { WhenFull::DropNewest };
-    let mut office = random_office(&mut random, when_full);
-    let busy = random.u8(20..70);
-    let habits = Habits::random(&mut random, busy);
+    let (mut random, mut office, habits) = random_life(seed, 70);
     let mut cuts = 0;
     for _ in 0..600 {
         let medium = office.ring.storage_mut();

@@ -1,16 +1,16 @@
 //! Any bytes as a journal's file: opened, counted, read to its end, appended to, and found again with the new call in it.
 #![no_main]
 
+#[path = "../../tests/journal_queue/mod.rs"]
+mod journal_queue;
+
 use libfuzzer_sys::fuzz_target;
 use ringpost::boot::BootId;
-use ringpost::call::record::{CallRecord, DialStatus, Direction, Disposition, Extension, Gaps};
 use ringpost::clock::{Monotonic, Stamp, Wall};
 use ringpost::config::WhenFull;
-use ringpost::crm::Ticket;
 use ringpost::journal::simulated::SimulatedMedium;
-use ringpost::journal::{Addressee, Crm, CrmTag, Entry, Mark, Part, Ring, Seq, Settings};
+use ringpost::journal::{Crm, CrmTag, Entry, Mark, Part, Ring, Seq, Settings};
 use ringpost::limits::JOURNAL_PAGE_BYTES;
-use ringpost::text::bounded;
 use std::sync::OnceLock;
 
 /// The file's pages: the smallest ring and some.
@@ -85,33 +85,5 @@ fn now() -> Stamp {
 }
 
 fn entry(id: &str) -> Entry {
-    let ticket = Ticket { call: bounded(b""), user: Some(17), in_doubt: false, refusals: 0 };
-    let call = CallRecord {
-        id: bounded(id.as_bytes()),
-        direction: Direction::Inbound,
-        client: bounded(b"79161234567"),
-        line: bounded(b"74951110001"),
-        trunk: bounded(b"trunk"),
-        caller: Extension::new(),
-        rang: Default::default(),
-        answered_by: None,
-        talked_last: None,
-        talks: Default::default(),
-        talk_ms: 0,
-        disposition: Disposition::Missed,
-        dial_status: DialStatus::NoAnswer,
-        cause: 0,
-        queue: bounded(b""),
-        transfers: Default::default(),
-        recordings: Default::default(),
-        voicemail: bounded(b""),
-        started: now(),
-        ended: now(),
-        gaps: Gaps::default(),
-        withheld: None,
-    };
-    Entry {
-        call: call.into(),
-        addressees: [Addressee { crm: Crm(0), ticket, recordings: false }].into_iter().collect(),
-    }
+    journal_queue::entry(id, 0, now())
 }

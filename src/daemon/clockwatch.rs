@@ -6,6 +6,7 @@
 
 use crate::clock::{Monotonic, Stamp, Steps};
 use crate::limits::CLOCK_PATIENCE;
+use crate::status::Span;
 use core::fmt;
 use core::time::Duration;
 
@@ -31,13 +32,9 @@ impl Step {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secs = self.size().as_secs();
-        let (days, hours, minutes) = (secs / 86_400, secs / 3600 % 24, secs / 60 % 60);
-        match (days, hours, minutes) {
-            (0, 0, 0) => write!(f, "{secs} s")?,
-            (0, 0, _) => write!(f, "{minutes} min {} s", secs % 60)?,
-            (0, ..) => write!(f, "{hours} h {minutes} min")?,
-            _ => write!(f, "{days} d {hours} h")?,
+        match self.size().as_secs() {
+            secs @ ..60 => write!(f, "{secs} s")?,
+            secs => write!(f, "{}", Span(secs))?,
         }
         f.write_str(if self.0 < 0 { " back" } else { " forward" })
     }

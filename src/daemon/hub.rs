@@ -360,14 +360,17 @@ impl Hub {
             let (done, per_hour, secs_to_go) = (drain.done, drain.per_hour, drain.secs_to_go(left));
             Some(status::Drain { done, left, per_hour, secs_to_go })
         };
-        let report = |(seat, (undelivered, recordings)): (&Seat, (u32, u32))| status::Crm {
-            name: seat.port.name().to_owned(),
-            waiting: undelivered.saturating_sub(recordings).into(),
-            recordings_waiting: recordings.into(),
-            drain: drain(seat, undelivered.saturating_sub(recordings).into()),
-            counters: seat.schedule.counters(),
-            fault: seat.schedule.fault().unwrap_or_default().to_owned(),
-            notices: seat.schedule.alarm().map(str::to_owned).into_iter().chain(seat.port.notice()).collect(),
+        let report = |(seat, (undelivered, recordings)): (&Seat, (u32, u32))| {
+            let waiting = u64::from(undelivered.saturating_sub(recordings));
+            status::Crm {
+                name: seat.port.name().to_owned(),
+                waiting,
+                recordings_waiting: recordings.into(),
+                drain: drain(seat, waiting),
+                counters: seat.schedule.counters(),
+                fault: seat.schedule.fault().unwrap_or_default().to_owned(),
+                notices: seat.schedule.alarm().map(str::to_owned).into_iter().chain(seat.port.notice()).collect(),
+            }
         };
         seats.map(report).collect()
     }

@@ -257,28 +257,23 @@ fn is_part_open(slot: &Slot, crm: u8, part: Part) -> bool {
 
 impl Counts {
     fn add(&mut self, slot: &Slot, active: u8) {
-        for (part, counts) in [(Part::Call, &mut self.calls), (Part::Recordings, &mut self.recordings)] {
-            for (crm, count) in (0u8..).zip(counts) {
-                *count = count.saturating_add(u32::from(active >> crm & 1 != 0 && is_part_open(slot, crm, part)));
-            }
-        }
-        let (open, held) = slot.bytes(active);
-        self.open_bytes = self.open_bytes.saturating_add(open);
-        self.held_bytes = self.held_bytes.saturating_add(held);
-        self.all_bytes = self.all_bytes.saturating_add(u64::from(slot.size));
-        self.undated = self.undated.saturating_add(u32::from(slot.undated));
+        self.count(slot, active, u32::saturating_add, u64::saturating_add);
     }
 
     fn take(&mut self, slot: &Slot, active: u8) {
+        self.count(slot, active, u32::saturating_sub, u64::saturating_sub);
+    }
+
+    fn count(&mut self, slot: &Slot, active: u8, calls: fn(u32, u32) -> u32, bytes: fn(u64, u64) -> u64) {
         for (part, counts) in [(Part::Call, &mut self.calls), (Part::Recordings, &mut self.recordings)] {
             for (crm, count) in (0u8..).zip(counts) {
-                *count = count.saturating_sub(u32::from(active >> crm & 1 != 0 && is_part_open(slot, crm, part)));
+                *count = calls(*count, u32::from(active >> crm & 1 != 0 && is_part_open(slot, crm, part)));
             }
         }
         let (open, held) = slot.bytes(active);
-        self.open_bytes = self.open_bytes.saturating_sub(open);
-        self.held_bytes = self.held_bytes.saturating_sub(held);
-        self.all_bytes = self.all_bytes.saturating_sub(u64::from(slot.size));
-        self.undated = self.undated.saturating_sub(u32::from(slot.undated));
+        self.open_bytes = bytes(self.open_bytes, open);
+        self.held_bytes = bytes(self.held_bytes, held);
+        self.all_bytes = bytes(self.all_bytes, u64::from(slot.size));
+        self.undated = calls(self.undated, u32::from(slot.undated));
     }
 }

@@ -192,7 +192,7 @@ impl Queue {
 }
 
 /// A call whose texts are longer the larger `size` is.
-fn entry(id: &str, size: u8, now: Stamp) -> Entry {
+pub fn entry(id: &str, size: u8, now: Stamp) -> Entry {
     let text = |length: usize| (0..length).map(|at| b'!' + (at as u8).wrapping_mul(size | 1) % 90).collect::<Vec<u8>>();
     let recordings = (0..size / 86).map(|_| bounded(&text(usize::from(size) / 2)));
     let call = CallRecord {

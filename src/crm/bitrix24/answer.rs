@@ -363,21 +363,13 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
-        let mut items = Vec::new();
-        while items.len() < CRM_LIST_ITEMS {
-            let Some(item) = list.next_element::<T>()? else { return Ok(items) };
-            items.push(item);
-        }
+        let items = first_items(|| list.next_element())?;
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(items)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<T>, A::Error> {
-        let mut items = Vec::new();
-        while items.len() < CRM_LIST_ITEMS {
-            let Some((_, item)) = map.next_entry::<IgnoredAny, T>()? else { return Ok(items) };
-            items.push(item);
-        }
+        let items = first_items(|| Ok(map.next_entry::<IgnoredAny, T>()?.map(|(_, item)| item)))?;
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(items)
     }
@@ -407,6 +399,16 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
     }
 }
 
+/// The first [`CRM_LIST_ITEMS`] items of what `next` gives.
+fn first_items<T, E>(mut next: impl FnMut() -> Result<Option<T>, E>) -> Result<Vec<T>, E> {
+    let mut items = Vec::new();
+    while items.len() < CRM_LIST_ITEMS {
+        let Some(item) = next()? else { break };
+        items.push(item);
+    }
+    Ok(items)
+}
+
 /// A map by its keys, as far as [`CRM_LIST_ITEMS`]; anything else is an empty one.
 pub(super) fn keyed<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<(String, T)>, D::Error> {
     Object::<Keyed<T>>::deserialize(from).map(|found| found.0.map(|keyed| keyed.0).unwrap_or_default())
@@ -430,11 +432,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for KeyedVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keyed<T>, A::Error> {
-        let mut items = Vec::new();
-        while items.len() < CRM_LIST_ITEMS {
-            let Some(item) = map.next_entry::<String, T>()? else { return Ok(Keyed(items)) };
-            items.push(item);
-        }
+        let items = first_items(|| map.next_entry())?;
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Keyed(items))
     }

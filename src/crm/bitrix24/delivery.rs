@@ -308,7 +308,7 @@ impl Bitrix24 {
 
     /// A look-up that failed leaves the call in doubt.
     pub(super) fn blind(&self, fault: Fault, no_right: Duration) -> Outcome {
-        if matches!(fault.kind(), Some(Kind::NoRight | Kind::NoMethod | Kind::Scope)) {
+        if fault.is_forbidden() {
             let why = "the webhook's owner may not see the statistics, so that after a lost answer or a restart nobody can \
                        tell whether the portal has a call: it waits, for posted blindly it might come twice; give him the \
                        right \"Call statistics: view\" for all employees' calls";

@@ -165,6 +165,11 @@ impl Fault {
         }
     }
 
+    /// Whether the webhook's owner may not ask what was asked, and so will not find out by asking again.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self.kind(), Some(Kind::NoRight | Kind::NoMethod | Kind::Scope))
+    }
+
     /// Whether the request may have been executed.
     pub(super) fn may_have_run(&self) -> bool {
         match self {

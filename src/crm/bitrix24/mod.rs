@@ -241,7 +241,7 @@ impl Port for Bitrix24 {
         in_doubt: bool,
         link: Option<&UploadLink>,
     ) -> Outcome {
-        self.attach_file(call, ticket, file, in_doubt, link)
+        self.try_attach(call, ticket, file, in_doubt, link).err().unwrap_or(Outcome::Done)
     }
 
     fn wants(&self, call: &CallRecord) -> bool {

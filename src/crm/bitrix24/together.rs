@@ -98,7 +98,7 @@ impl Bitrix24 {
         let look = match self.statistics_of(&ids) {
             Ok(look) => look,
             // The single road says it in its own words.
-            Err(fault) if matches!(fault.kind(), Some(Kind::NoRight | Kind::NoMethod | Kind::Scope)) => Look::Blind,
+            Err(fault) if fault.is_forbidden() => Look::Blind,
             Err(fault) => return Err(fault::not_run(self.api.outcome(fault, method::STATISTICS))),
         };
         for (call, id) in calls.iter_mut().filter(|call| is_doubtful(call)).zip(&ids) {

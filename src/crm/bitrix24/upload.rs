@@ -25,21 +25,7 @@ const LATER: Duration = Duration::from_secs(60);
 const ENDINGS: [(&str, &str); 2] = [("wav", "audio/wav"), ("mp3", "audio/mpeg")];
 
 impl Bitrix24 {
-    pub(super) fn attach_file(
-        &self,
-        call: &CallRecord,
-        ticket: &Ticket,
-        path: &Path,
-        in_doubt: bool,
-        link: Option<&UploadLink>,
-    ) -> Outcome {
-        match self.try_attach(call, ticket, path, in_doubt, link) {
-            Ok(()) => Outcome::Done,
-            Err(outcome) => outcome,
-        }
-    }
-
-    fn try_attach(
+    pub(super) fn try_attach(
         &self,
         call: &CallRecord,
         ticket: &Ticket,
