@@ -8,10 +8,11 @@
 //! Bounds: [`APPENDS_IN_FLIGHT`] calls between tracker and journal; everything else is bounded by its owner.
 
 mod journal;
+mod mirror;
 
 use super::clockwatch::{ClockWatch, News};
 use super::desks::{JournalDesk, LaneDesk, MirrorDesk};
-use super::image::{CardImage, FinishedImage, Image, SavedImage};
+use super::image::SavedImage;
 use crate::call::record::{CallId, CallRecord};
 use crate::call::tracker::{Output, Tracker, TrackerConfig};
 use crate::clock::{Monotonic, Stamp};
@@ -21,10 +22,11 @@ use crate::deliver::schedule::{Policy, Schedule};
 use crate::journal::record::repeated_id;
 use crate::journal::thread::{Reply, Request};
 use crate::journal::{Addressee, Crm, CrmTag, Entry, Part, Seq};
-use crate::limits::{APPENDS_IN_FLIGHT, CLOCK_DISAGREEMENT, MIRROR_GATHER, MIRROR_INTERVAL};
+use crate::limits::{APPENDS_IN_FLIGHT, CLOCK_DISAGREEMENT};
 use crate::log::Repeated;
 use crate::status;
 use journal::Account;
+use mirror::Mirrored;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -105,19 +107,6 @@ pub struct Hub {
     clock: ClockWatch,
 }
 
-/// What the mirror was last told.
-#[derive(Default)]
-struct Mirrored {
-    tracker_generation: u64,
-    /// Tickets or finished calls changed since.
-    dirty: bool,
-    /// The last state that was handed over.
-    last: u64,
-    /// The write after which held cards may go.
-    awaited: Option<u64>,
-    at: Monotonic,
-}
-
 /// The parts that a hub is made of.
 pub struct Parts {
     /// How calls are told.
@@ -153,7 +142,7 @@ impl Hub {
             next_token: 0,
             mirror,
             mirror_fault: Repeated::default(),
-            mirrored: Mirrored { dirty: true, ..Mirrored::default() },
+            mirrored: Mirrored::nothing(),
             account: Account::since(now.mono),
             resync_wanted: false,
             last_heard,
@@ -285,13 +274,8 @@ impl Hub {
     /// When something becomes due by itself.
     pub fn poll_timeout(&self) -> Option<Monotonic> {
         let schedules = self.seats.iter().filter_map(|seat| seat.schedule.poll_timeout());
-        let changed = self.tracker.generation() != self.mirrored.tracker_generation;
-        let wait = if changed { MIRROR_GATHER } else { MIRROR_INTERVAL };
-        let kept = changed || (self.tracker.calls() > 0 && self.last_heard.is_none());
-        let again = self.is_unwritten().then(|| self.mirrored.at + MIRROR_INTERVAL);
-        let mirror = kept.then(|| self.mirrored.at + wait).into_iter().chain(again).min();
         let clock = self.clock.poll_timeout();
-        schedules.chain(self.tracker.poll_timeout()).chain(mirror).chain(clock).min()
+        schedules.chain(self.tracker.poll_timeout()).chain(self.mirror_due()).chain(clock).min()
     }
 
     /// Everything that waits for a portal is tried now.
@@ -469,133 +453,6 @@ impl Hub {
                 seat.schedule.dropped(&card, now);
             } else {
                 seat.schedule.appended_as(seq, &card, Arc::clone(&record), ticket);
-            }
-        }
-    }
-
-    /// Cards of calls that live or have just ended; the others are closed wherever they are open, and forgotten.
-    fn restore_cards(&mut self, cards: Vec<CardImage>, finished: &[CallId], now: Monotonic) {
-        for CardImage { crm, call, ticket, shown, doubt_until } in cards {
-            let id = call.id.clone();
-            let lives = self.tracker.knows(&id) || finished.contains(&id);
-            let Some(seat) = self.seats.iter_mut().find(|seat| seat.tag.bits() == crm) else { continue };
-            seat.schedule.cards().restore(call, ticket, shown, doubt_until, now);
-            if !lives {
-                log::info!("{}: closing the card of call {id}, which is no more", seat.port.name());
-                seat.schedule.dropped(&id, now);
-            }
-        }
-    }
-
-    fn restore_finished(&mut self, image: FinishedImage, now: Monotonic) {
-        let tickets = self.known_tickets(&image.tickets);
-        for (place, seat) in (0..).zip(&mut self.seats) {
-            seat.schedule.finished(&image.record.id);
-            if !tickets.iter().any(|(crm, _)| *crm == Crm(place)) {
-                seat.schedule.dropped(&image.record.id, now);
-            }
-        }
-        self.keep(image.record, tickets, now);
-    }
-
-    fn known_tickets(&self, tickets: &[(u32, Ticket)]) -> Vec<(Crm, Ticket)> {
-        let seats = (0..).zip(&self.seats);
-        let ticket_of = |tag: u32| tickets.iter().find(|(crm, _)| *crm == tag).map(|(_, ticket)| ticket.clone());
-        seats.filter_map(|(place, seat)| Some((Crm(place), ticket_of(seat.tag.bits())?))).collect()
-    }
-
-    /// Freezes the tickets of cards that are about to be announced for the first time.
-    fn prepare_cards(&mut self, now: Monotonic) {
-        for seat in &mut self.seats {
-            while let Some((call, ticket)) = seat.schedule.cards().prepare_next(now) {
-                seat.port.prepare(call, ticket);
-                self.mirrored.dirty = true;
-                self.mirrored.awaited = Some(u64::MAX);
-            }
-        }
-    }
-
-    fn write_mirror(&mut self, now: Stamp) {
-        self.tell_mirror_fault(now.mono);
-        let generation = self.tracker.generation();
-        let age = now.mono.since(self.mirrored.at);
-        let changed = generation != self.mirrored.tracker_generation && age >= MIRROR_GATHER;
-        let old = self.tracker.calls() > 0 && self.last_heard.is_none() && age >= MIRROR_INTERVAL;
-        let again = self.is_unwritten() && age >= MIRROR_INTERVAL;
-        if !self.mirrored.dirty && !changed && !old && !again {
-            return;
-        }
-        let image = Image {
-            tracker: self.tracker.export(self.last_heard.unwrap_or(now)),
-            cards: self
-                .seats
-                .iter()
-                .flat_map(|seat| {
-                    let cards = seat.schedule.known_cards();
-                    cards.map(|c| CardImage::of(seat.tag.bits(), c))
-                })
-                .collect(),
-            finished: self.unsafe_calls(),
-        };
-        let mut content = self.mirror.buffer();
-        if let Err(error) = serde_json::to_writer(&mut content, &image) {
-            log::error!("the mirror could not be made: {error}");
-            content.clear(); // no state is better than an old one
-        }
-        let write = self.mirror.store(content);
-        if self.mirrored.awaited == Some(u64::MAX) {
-            self.mirrored.awaited = Some(write);
-        }
-        self.mirrored.last = write;
-        self.mirrored.tracker_generation = generation;
-        self.mirrored.dirty = false;
-        self.mirrored.at = now.mono;
-    }
-
-    /// The last state was tried and could not be written.
-    fn is_unwritten(&self) -> bool {
-        let progress = self.mirror.how_far();
-        progress.fault.is_some() && progress.tried >= self.mirrored.last
-    }
-
-    fn tell_mirror_fault(&mut self, now: Monotonic) {
-        let line = match self.mirror.how_far().fault {
-            Some(kind) => self.mirror_fault.fault(&format!("calls in progress do not outlive a restart: {kind}"), now),
-            None => self.mirror_fault.well(),
-        };
-        if let Some(line) = line {
-            log::warn!("state directory: {line}");
-        }
-    }
-
-    /// Finished calls that the journal does not hold: on the way there, or delivered from memory.
-    fn unsafe_calls(&self) -> Vec<FinishedImage> {
-        let tag = |crm: Crm| self.seats.get(usize::from(crm.0)).map(|seat| seat.tag.bits());
-        let mut images: Vec<FinishedImage> = Vec::new();
-        for append in self.appends.values() {
-            let tickets = append.tickets.iter().filter_map(|(crm, ticket)| Some((tag(*crm)?, ticket.clone())));
-            images.push(FinishedImage { record: Arc::clone(&append.record), tickets: tickets.collect() });
-        }
-        for seat in &self.seats {
-            for (record, ticket) in seat.schedule.unjournalled() {
-                // One call of several CRMs is one record; two calls may have one identity. A request may be under way.
-                let ticket = (seat.tag.bits(), Ticket { in_doubt: true, ..ticket.clone() });
-                match images.iter_mut().find(|image| Arc::ptr_eq(&image.record, record)) {
-                    Some(image) => image.tickets.push(ticket),
-                    None => images.push(FinishedImage { record: Arc::clone(record), tickets: vec![ticket] }),
-                }
-            }
-        }
-        images
-    }
-
-    fn release_cards(&mut self) {
-        // A mirror that cannot be written must not cost the cards.
-        let tried = self.mirror.how_far().tried;
-        if self.mirrored.awaited.is_none_or(|write| tried >= write) {
-            self.mirrored.awaited = None;
-            for seat in &mut self.seats {
-                seat.schedule.cards().release();
             }
         }
     }
