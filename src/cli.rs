@@ -20,7 +20,8 @@ Usage: ringpost [-c FILE] [--log LEVEL] COMMAND
 
 Commands:
   run                       follow the PBX and post its calls (what the service starts)
-  check                     read the configuration and say what is wrong with it; no network
+  check [--paths]           read the configuration and say what is wrong with it; no network
+                            --paths: only the files and directories that it names
   doctor                    try the PBX, the CRM, recordings, clock and flash: one line each, with the remedy
   status [--json] [--watch] what the running ringpost is doing
   calls [--dead] [--json]   the calls in the journal; --dead: those that a CRM refused, with the reason
@@ -60,7 +61,10 @@ pub enum Command {
     /// The daemon.
     Run,
     /// Judge the configuration.
-    Check,
+    Check {
+        /// Only tell what it names on this host.
+        paths: bool,
+    },
     /// Try everything around.
     Doctor,
     /// Ask the running daemon.
@@ -166,7 +170,8 @@ impl std::error::Error for UsageError {}
 
 const COMMANDS: [&str; 12] =
     ["run", "check", "doctor", "status", "calls", "retry", "journal", "dial", "replay", "record", "version", "help"];
-const OPTIONS: [&str; 8] = ["--config", "--log", "--json", "--watch", "--dead", "--all", "--help", "--version"];
+const OPTIONS: [&str; 9] =
+    ["--config", "--log", "--json", "--watch", "--dead", "--all", "--paths", "--help", "--version"];
 const LEVELS: &str = "a level: off, error, warn, info, debug or trace";
 
 /// Everything on the line, before the command is known to want it.
@@ -178,6 +183,7 @@ struct Words {
     watch: bool,
     dead: bool,
     all: bool,
+    paths: bool,
     instead: Option<Command>,
     command: Option<&'static str>,
     operands: Vec<OsString>,
@@ -203,6 +209,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
             Arg::Long("watch") => words.watch = true,
             Arg::Long("dead") => words.dead = true,
             Arg::Long("all") => words.all = true,
+            Arg::Long("paths") => words.paths = true,
             Arg::Short('h') | Arg::Long("help") => words.instead = Some(Command::Help),
             Arg::Short('V') | Arg::Long("version") => words.instead = Some(Command::Version),
             Arg::Short(letter) => return Err(UsageError::UnknownOption(format!("-{letter}"), None)),
@@ -246,10 +253,10 @@ impl Words {
         let name = self.command.ok_or(UsageError::NoCommand)?;
         let mut operands = core::mem::take(&mut self.operands).into_iter();
         let mut operand = |what| operands.next().ok_or(UsageError::Missing(name, what));
-        let (json, watch, dead, all) = (self.json, self.watch, self.dead, self.all);
+        let Self { json, watch, dead, all, paths, .. } = *self;
         let command = match name {
             "run" => Command::Run,
-            "check" => Command::Check,
+            "check" => Command::Check { paths },
             "doctor" => Command::Doctor,
             "status" => Command::Status { json, watch },
             "calls" => Command::Calls { dead, json },
@@ -275,7 +282,8 @@ impl Words {
         if let Some(word) = operands.next() {
             return Err(UsageError::Excess(name, word.to_string_lossy().into_owned()));
         }
-        let belongs: [(bool, &'static str, &[&str]); 4] = [
+        let belongs: [(bool, &'static str, &[&str]); 5] = [
+            (paths, "--paths", &["check"]),
             (json, "--json", &["status", "calls", "replay"]),
             (watch, "--watch", &["status"]),
             (dead, "--dead", &["calls"]),
@@ -326,7 +334,8 @@ mod tests {
     #[test]
     fn every_command_is_understood() {
         assert_eq!(command("run"), Command::Run);
-        assert_eq!(command("check"), Command::Check);
+        assert_eq!(command("check"), Command::Check { paths: false });
+        assert_eq!(command("check --paths"), Command::Check { paths: true });
         assert_eq!(command("doctor"), Command::Doctor);
         assert_eq!(command("status --json --watch"), Command::Status { json: true, watch: true });
         assert_eq!(command("calls"), Command::Calls { dead: false, json: false });
@@ -360,7 +369,7 @@ mod tests {
                 config: "a.toml".into(),
                 named: true,
                 log: Some(LevelFilter::Debug),
-                command: Command::Check,
+                command: Command::Check { paths: false },
             };
             assert_eq!(parsed(line), Ok(invocation), "{line}");
         }

@@ -95,8 +95,12 @@ impl Inbox {
 
     /// Hears one client after the other, until nobody takes what is asked.
     pub async fn serve(self, asked: mpsc::Sender<Asked>) {
-        while !asked.is_closed() {
-            match self.listener.accept().await {
+        loop {
+            let accepted = tokio::select! {
+                () = asked.closed() => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
                 Ok((client, _)) if self.may_ask(&client) => hear(client, &asked).await,
                 Ok(_) => {}
                 // A shortage of descriptors passes.
@@ -186,7 +190,7 @@ pub fn ask(path: &Path, wish: &Wish) -> Result<Answer, InboxError> {
     let mut text = Vec::new();
     let most = u64::try_from(INBOX_LINE_BYTES).unwrap_or(u64::MAX).saturating_mul(4);
     stream.take(most).read_to_end(&mut text).map_err(|_| InboxError::NoAnswer)?;
-    serde_json::from_slice(&text).map_err(|_| InboxError::NoAnswer)
+    serde_json::from_str(&String::from_utf8_lossy(&text)).map_err(|_| InboxError::NoAnswer)
 }
 
 #[cfg(test)]

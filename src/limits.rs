@@ -304,10 +304,22 @@ pub const HOST_BYTES: usize = 253;
 /// read whole. A larger one is refused.
 pub const CA_FILE_BYTES: u64 = 1024 * 1024;
 
+// ---- the process ----------------------------------------------------------------------------------------------------------------
+
+/// Most memory that may be allocated, in bytes (`RLIMIT_DATA`: heap and stacks): ten times the budget of 6 MiB, for a
+/// journal of 16 MiB and several CRMs need more than the usual office. Past it an allocation fails, the process ends, and the next one goes on from
+/// journal and mirror.
+pub const MEMORY_BYTES: u64 = 64 * 1024 * 1024;
+/// How much sooner than others the kernel ends this process when memory is short, in its own unit (-1000 to 1000).
+pub const OOM_SCORE: i32 = 200;
+
 // ---- the log --------------------------------------------------------------------------------------------------------------------
 
 /// One line of the log, in bytes. The rest is cut.
 pub const LOG_LINE_BYTES: usize = 1024;
+/// Secrets that are starred wherever they appear. More come only where the configuration is read anew again and again with
+/// others; the oldest is then forgotten.
+pub const HIDDEN_SECRETS: usize = 64;
 /// Lines that wait for a slow stderr. At the cap lines are lost and their number is told when stderr moves on.
 pub const LOG_LINES: usize = 256;
 /// Time allowed at the end of the process for lines that still wait.

@@ -1,4 +1,4 @@
-//! What the running daemon says of itself: one JSON object, through a socket that only writes.
+//! What the running daemon says of itself: one JSON object and the same for people, through a socket that only writes.
 //!
 //! Stands alone so that the daemon offers no input to attack: whoever connects gets the report and is hung up on;
 //! nothing is read. Bounds: one client at a time, [`STATUS_CLIENT_TIMEOUT`] for it, [`STATUS_BYTES`] on the reading
@@ -21,8 +21,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixListener;
 
 /// The whole report. New keys may be added; none changes its meaning.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
     /// Version of the daemon.
     pub version: String,
@@ -45,8 +44,7 @@ pub struct Report {
 }
 
 /// The PBX as the link sees it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Pbx {
     /// Its name in the CRM.
     pub name: String,
@@ -69,8 +67,7 @@ pub struct Pbx {
 }
 
 /// One CRM.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Crm {
     /// Its name.
     pub name: String,
@@ -90,8 +87,7 @@ pub struct Crm {
 }
 
 /// A backlog on its way to a CRM.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Drain {
     /// Calls posted since it began.
     pub done: u64,
@@ -126,9 +122,35 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 
 /// Writes `report` to the next client; errors are the client's own affair.
 pub async fn answer(mut client: tokio::net::UnixStream, report: &Report) {
-    let Ok(mut text) = serde_json::to_string(report) else { return };
-    text.push('\n');
+    let Ok(json) = serde_json::to_string(report) else { return };
+    let text = format!("{json}\n{report}");
     let _ = tokio::time::timeout(STATUS_CLIENT_TIMEOUT, client.write_all(text.as_bytes())).await;
+}
+
+/// What other commands want to know of a report.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Excerpt {
+    /// The journal.
+    pub journal: Journal,
+    /// Whether calls in progress outlive a restart.
+    pub mirror: bool,
+}
+
+/// A report as it came: the daemon makes both forms, so that no other program has to understand it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// One object, in one line.
+    pub json: String,
+    /// For people, in several.
+    pub people: String,
+}
+
+impl Told {
+    /// What other commands want to know; none: it comes from a ringpost of another shape.
+    pub fn excerpt(&self) -> Option<Excerpt> {
+        serde_json::from_str(&self.json).ok()
+    }
 }
 
 /// Why there is no report.
@@ -165,15 +187,17 @@ impl std::error::Error for StatusError {}
 ///
 /// # Errors
 /// [`StatusError`], whose text tells the remedy.
-pub fn ask(path: &Path) -> Result<Report, StatusError> {
+pub fn ask(path: &Path) -> Result<Told, StatusError> {
     let stream = UnixStream::connect(path).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => StatusError::Denied(path.to_owned()),
         _ => StatusError::NotRunning(path.to_owned()),
     })?;
     let _ = stream.set_read_timeout(Some(STATUS_CLIENT_TIMEOUT));
-    let mut text = Vec::new();
-    stream.take(STATUS_BYTES).read_to_end(&mut text).map_err(|_| StatusError::Unreadable)?;
-    serde_json::from_slice(&text).map_err(|_| StatusError::Unreadable)
+    let mut text = String::new();
+    stream.take(STATUS_BYTES).read_to_string(&mut text).map_err(|_| StatusError::Unreadable)?;
+    let (json, people) =
+        text.split_once('\n').filter(|(json, _)| json.starts_with('{')).ok_or(StatusError::Unreadable)?;
+    Ok(Told { json: json.to_owned(), people: people.to_owned() })
 }
 
 impl fmt::Display for Report {
@@ -282,7 +306,9 @@ mod tests {
             let (client, _) = listener.accept().await.unwrap();
             answer(client, &report()).await;
         });
-        assert_eq!(reader.join().unwrap(), report());
+        let told = reader.join().unwrap();
+        assert_eq!(told.json, serde_json::to_string(&report()).unwrap());
+        assert_eq!(told.people, report().to_string());
         drop(listener);
         assert!(matches!(ask(&path), Err(StatusError::NotRunning(_))));
         runtime.block_on(async { bind(&path) }).expect("a dead socket is taken over");

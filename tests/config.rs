@@ -83,9 +83,23 @@ fn every_valid_file_and_the_packaged_example_pass_without_a_word() -> Tested {
     assert!(!files.is_empty());
     files.push(here("packaging/ringpost.toml"));
     for file in files {
-        let (config, said) = judged(&std::fs::read(&file)?, "file");
+        let text = std::fs::read_to_string(&file)?.replace("change-me", "edited");
+        let (config, said) = judged(text.as_bytes(), "file");
         assert!(config.is_some() && said.is_empty(), "{}:\n{said}", file.display());
     }
+    Ok(())
+}
+
+/// What nobody has edited is not started: the packages rely on it.
+#[test]
+fn the_untouched_example_is_refused_with_what_to_write() -> Tested {
+    let (config, said) = judged(&std::fs::read(here("packaging/ringpost.toml"))?, "file");
+    let errors: Vec<&str> = said.lines().filter(|line| line.contains(": error: ")).collect();
+    assert!(config.is_none() && errors.len() == 2, "{said}");
+    assert!(
+        errors[0].ends_with("`secret` is still the example's")
+            && errors[1].ends_with("`webhook` is still the example's")
+    );
     Ok(())
 }
 
@@ -100,7 +114,7 @@ fn the_packaged_example_passes_with_everything_switched_on() -> Tested {
         .map(|line| line.strip_prefix("# ").filter(|setting| is_setting(setting)).unwrap_or(line))
         .filter(|line| !line.starts_with("secret ="))
         .collect();
-    let (config, said) = judged(on.join("\n").as_bytes(), "file");
+    let (config, said) = judged(on.join("\n").replace("change-me", "edited").as_bytes(), "file");
     let config = config.ok_or(said)?;
     assert!(config.recordings.is_some() && !config.pbx.contexts.external.is_empty());
     Ok(())

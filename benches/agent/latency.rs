@@ -44,7 +44,7 @@ fn rings(binary: &Path, number: &mut u32) -> Vec<Duration> {
     let warm = portal
         .wait_for(Duration::from_secs(10), |state| state.requests_of("user.get").find_map(|request| request.answered));
     warm.expect("the agent asks for the users");
-    agent.wait("in step", Duration::from_secs(10), |report| report.pbx.live);
+    agent.wait("in step", Duration::from_secs(10), |report| report["pbx"]["live"] == true);
     let mut before = Call::of("inbound-answered", "Event: Newchannel", "Event: DialBegin");
     let mut ring = Call::of("inbound-answered", "Event: DialBegin", "Event: Newstate");
     let mut times = Vec::new();

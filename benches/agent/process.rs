@@ -2,7 +2,8 @@
 
 use pbx::{Pbx, SECRET, USERNAME};
 use portal::Portal;
-use ringpost::status::{self, Report};
+use ringpost::status;
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -77,12 +78,12 @@ impl Agent {
     }
 
     /// What it says of itself.
-    pub fn report(&self) -> Option<Report> {
-        status::ask(&status::socket_path(&self.directory.join("run"))).ok()
+    pub fn report(&self) -> Option<Value> {
+        serde_json::from_str(&status::ask(&status::socket_path(&self.directory.join("run"))).ok()?.json).ok()
     }
 
     /// Waits until its report satisfies `condition`.
-    pub fn wait(&self, what: &str, deadline: Duration, condition: impl Fn(&Report) -> bool) {
+    pub fn wait(&self, what: &str, deadline: Duration, condition: impl Fn(&Value) -> bool) {
         let until = Instant::now() + deadline;
         while !self.report().is_some_and(|report| condition(&report)) {
             let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();

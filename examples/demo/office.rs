@@ -125,8 +125,9 @@ state_dir = "{directory}/run"
 fn run(config: &config::Config, stopped: mpsc::Receiver<()>) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| error.to_string())?.block_on(async {
+        let signals = daemon::Signals::new().map_err(|error| error.to_string())?;
         let daemon = daemon::start(config).map_err(|error| error.to_string())?;
-        daemon.run(stopped).await.map_err(|error| error.to_string())
+        daemon.run(signals, stopped).await.map_err(|error| error.to_string())
     })
 }
 

@@ -6,6 +6,7 @@
 //! [`AMI_SEND_BYTES`] a further action is refused whole. Each action gets an [`ActionId`] of its own. Does not send, does
 //! not wait for answers, does not judge numbers.
 
+use super::md5;
 use crate::config::Secret;
 use crate::limits::{AMI_ACTION_LINE_BYTES, AMI_SEND_BYTES};
 use core::fmt;
@@ -118,11 +119,9 @@ pub struct LoginKey([u8; 32]);
 impl LoginKey {
     /// The key for this challenge.
     pub fn new(challenge: &[u8], secret: &Secret) -> Self {
-        let mut context = md5::Context::new();
-        context.consume(challenge);
-        context.consume(secret.expose());
+        let digest = md5::digest(&[challenge, secret.expose().as_bytes()]);
         let mut hex = [0; 32];
-        for (pair, byte) in hex.chunks_exact_mut(2).zip(*context.finalize()) {
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(digest) {
             let digits = [byte >> 4, byte & 15].map(|digit| if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
             pair.copy_from_slice(&digits);
         }

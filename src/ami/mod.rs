@@ -10,4 +10,5 @@ pub mod event;
 pub mod filters;
 pub mod frame;
 pub mod link;
+mod md5;
 pub mod typing;

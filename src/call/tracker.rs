@@ -139,6 +139,11 @@ impl Tracker {
         }
     }
 
+    /// Tells numbers by other rules from now on.
+    pub fn follow_rules(&mut self, numbers: Arc<Rules>) {
+        self.numbers = numbers;
+    }
+
     /// Changes with everything that [`Tracker::export`] would tell differently, time aside.
     pub fn generation(&self) -> u64 {
         self.generation

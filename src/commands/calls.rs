@@ -36,8 +36,8 @@ pub(super) fn calls(file: &Path, dead: bool, as_json: bool) -> Exit {
 }
 
 fn list(config: &Config, dead: bool, as_json: bool) -> Result<Exit, String> {
-    let unwritten = status::ask(&status::socket_path(&config.run.state_dir));
-    let unwritten = unwritten.map(|report| report.journal.unwritten).unwrap_or_default();
+    let told = status::ask(&status::socket_path(&config.run.state_dir)).ok();
+    let unwritten = told.and_then(|told| told.excerpt()).map(|excerpt| excerpt.journal.unwritten).unwrap_or_default();
     let path = config.journal.path.join(FILE_NAME);
     let storage = FileStorage::open_read_only(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let settings = settings(config);

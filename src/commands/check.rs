@@ -5,12 +5,27 @@ use crate::config::{Config, CrmKind, RecordingSource};
 use core::fmt::Write as _;
 use std::path::Path;
 
-/// Says what is wrong with the configuration in `file` (exit code 2), or what ringpost would do with it.
-pub(super) fn check(file: &Path) -> Exit {
+/// Says what is wrong with the configuration in `file` (exit code 2), or what ringpost would do with it; with `paths` only
+/// what it names on this host.
+pub(super) fn check(file: &Path, paths: bool) -> Exit {
     match configured(file) {
+        Ok(config) if paths => print(&places(&config)),
         Ok(config) => print(&summary(&config, file)),
         Err(exit) => exit,
     }
+}
+
+/// For the init script, which gives the daemon what it needs and no more: one `read PATH` or `write PATH` a line, the path
+/// up to the end of the line. No path holds control characters (`syntax::path`).
+fn places(config: &Config) -> String {
+    let (read, write) = config.paths();
+    let mut lines = String::new();
+    for (kind, paths) in [("read", read), ("write", write)] {
+        for path in paths {
+            let _ = writeln!(lines, "{kind} {}", path.display());
+        }
+    }
+    lines
 }
 
 /// What ringpost would do, in a few lines without secrets.

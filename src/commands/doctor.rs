@@ -18,7 +18,7 @@ use crate::journal::{HistoryItem, JournalError, Ring, Seq, Settings};
 use crate::limits::{DOCTOR_PBX_TIMEOUT, JOURNAL_WINDOW};
 use crate::log::{Way, install, masked};
 use crate::recording::{Source, Trace};
-use crate::status::{self, IN_MEMORY, Report};
+use crate::status::{self, Excerpt, IN_MEMORY};
 use core::ops::ControlFlow;
 use std::path::Path;
 
@@ -56,7 +56,7 @@ pub(super) fn doctor(file: &Path) -> Exit {
     if let Some(recordings) = &config.recordings {
         tell(vec![recordings_check(&config, recordings)]);
     }
-    let running = status::ask(&status::socket_path(&config.run.state_dir)).ok();
+    let running = status::ask(&status::socket_path(&config.run.state_dir)).ok().and_then(|told| told.excerpt());
     tell(vec![journal_check(&config, running.as_ref()), state_check(&config, running.as_ref())]);
     if worst == Verdict::Bad {
         complain("something above must be mended before calls arrive");
@@ -137,10 +137,10 @@ fn pbx_checks(config: &Config) -> Vec<Check> {
 }
 
 /// Whether calls can be kept. Nothing is made: the service does that, under its own user.
-fn journal_check(config: &Config, running: Option<&Report>) -> Check {
+fn journal_check(config: &Config, running: Option<&Excerpt>) -> Check {
     let config::Journal { path: directory, size_kib, medium, .. } = &config.journal;
     let path = directory.join(FILE_NAME);
-    if let Some(Report { journal, .. }) = running {
+    if let Some(Excerpt { journal, .. }) = running {
         return kept_check(&path, journal);
     }
     let on = |place: &Path, found: &str| medium_check(&Medium::of(place, *medium), found);
@@ -197,7 +197,7 @@ fn medium_check(medium: &Medium, found: &str) -> Check {
 }
 
 /// Whether calls in progress can outlive a restart of ringpost.
-fn state_check(config: &Config, running: Option<&Report>) -> Check {
+fn state_check(config: &Config, running: Option<&Excerpt>) -> Check {
     let directory = &config.run.state_dir;
     if running.is_some_and(|report| report.mirror) {
         return good("state", format!("{} kept by the running ringpost", directory.display()));

@@ -48,7 +48,7 @@ impl From<Exit> for ExitCode {
 pub fn perform(invocation: &Invocation) -> Exit {
     match &invocation.command {
         Command::Run => run::run(&invocation.config, invocation.log),
-        Command::Check => check::check(&invocation.config),
+        Command::Check { paths } => check::check(&invocation.config, *paths),
         Command::Doctor => doctor::doctor(&invocation.config),
         Command::Status { json, watch } => status::status(&invocation.config, *json, *watch),
         Command::Calls { dead, json } => calls::calls(&invocation.config, *dead, *json),

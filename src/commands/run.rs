@@ -13,6 +13,7 @@ pub(super) fn run(file: &Path, level: Option<log::LevelFilter>) -> Exit {
         Err(exit) => return exit,
     };
     install(level.unwrap_or(config.log.level), Way::Queued);
+    daemon::memory::restrain();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -21,11 +22,13 @@ pub(super) fn run(file: &Path, level: Option<log::LevelFilter>) -> Exit {
         }
     };
     let ended = runtime.block_on(async {
-        let daemon = daemon::start(&config).map_err(|error| error.to_string())?;
+        let signals = daemon::Signals::new().map_err(|error| error.to_string())?;
+        let origin = daemon::Origin { file: file.to_owned(), level };
+        let daemon = daemon::start(&config).map_err(|error| error.to_string())?.read_from(origin);
         log::info!("ringpost {} for {} at {}", env!("CARGO_PKG_VERSION"), config.pbx.name, config.pbx.host);
         // Nobody sends: the sender lives as long as the daemon.
         let (_keep, stop) = mpsc::channel(1);
-        daemon.run(stop).await.map_err(|error| error.to_string())
+        daemon.run(signals, stop).await.map_err(|error| error.to_string())
     });
     // Name look-ups and requests under way must not hold the end.
     runtime.shutdown_background();

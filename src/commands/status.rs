@@ -1,7 +1,7 @@
 //! `ringpost status`: what the running daemon says of itself.
 
 use super::{Exit, complain, configured, print};
-use crate::status::{self, Report};
+use crate::status::{self, Told};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) fn status(file: &Path, json: bool, watch: bool) -> Exit {
     let path = status::socket_path(&config.run.state_dir);
     loop {
         let exit = match status::ask(&path) {
-            Ok(report) => print(&shown(&report, json, watch)),
+            Ok(told) => print(&shown(told, json, watch)),
             Err(error) => {
                 complain(&error.to_string());
                 Exit::Failed
@@ -31,11 +31,11 @@ pub(super) fn status(file: &Path, json: bool, watch: bool) -> Exit {
     }
 }
 
-fn shown(report: &Report, json: bool, watch: bool) -> String {
+fn shown(told: Told, json: bool, watch: bool) -> String {
     if json {
-        return serde_json::to_string(report).unwrap_or_default() + "\n";
+        return told.json + "\n";
     }
     // The screen is cleared between reports, as `watch` does.
     let clear = if watch { "\x1b[2J\x1b[H" } else { "" };
-    format!("{clear}{report}")
+    clear.to_owned() + &told.people
 }

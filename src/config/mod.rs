@@ -27,7 +27,7 @@ use crate::number::rules::Rules;
 use crate::profile::Profile;
 use crate::text::Text;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where the configuration lies unless `-c` names another file.
@@ -53,6 +53,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// The files and directories beside it that it names: those that are read, and those that are written to.
+    pub fn paths(&self) -> (Vec<&Path>, Vec<&Path>) {
+        let recordings = self.recordings.as_ref().map(|Recordings { source: RecordingSource::Path(path), .. }| path);
+        let roots = self.crm.iter().filter_map(|Crm { kind: CrmKind::Bitrix24(bitrix24) }| bitrix24.ca_file.as_ref());
+        let read = self.pbx.secret_file.iter().chain(recordings).chain(roots).map(PathBuf::as_path);
+        (read.collect(), vec![&self.journal.path, &self.run.state_dir])
+    }
+
     /// Has every secret of the configuration masked in all that is logged from now on.
     pub fn hide_secrets(&self) {
         crate::log::hide(&self.pbx.secret);
@@ -78,6 +86,8 @@ pub struct Pbx {
     pub username: String,
     /// Its secret.
     pub secret: Secret,
+    /// The file that it came from, if not from the configuration itself.
+    pub secret_file: Option<PathBuf>,
     /// Which contexts calls come from, where the profile's guess is wrong.
     pub contexts: Contexts,
 }

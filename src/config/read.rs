@@ -63,9 +63,11 @@ fn read_pbx(root: &Section<'_>, around: &dyn Surroundings, findings: &mut Findin
     let host = section.text(&pbx::HOST, findings).and_then(|text| told(text.at, syntax::host(text.value), findings));
     let port = section.number(&pbx::PORT, 1, u32::from(u16::MAX), findings).and_then(|port| u16::try_from(port).ok());
     let username = read_credential(&section, &pbx::USERNAME, findings);
-    let secret = read_secret(&section, around, findings);
+    let (secret, secret_file) = read_secret(&section, around, findings).unzip();
     let contexts = read_contexts(&section, findings);
-    Some(Pbx { name: name?, profile: profile?, host: host?, port, username: username?, secret: secret?, contexts })
+    let secret_file = secret_file.flatten();
+    let (name, profile, host, username, secret) = (name?, profile?, host?, username?, secret?);
+    Some(Pbx { name, profile, host, port, username, secret, secret_file, contexts })
 }
 
 /// What `result` holds; its complaint is reported at `at`.
@@ -104,14 +106,19 @@ fn read_credential(section: &Section<'_>, key: &schema::Key, findings: &mut Find
     Some(text.value.to_owned())
 }
 
-/// `secret` or `secret_file`: exactly one of them.
-fn read_secret(section: &Section<'_>, around: &dyn Surroundings, findings: &mut Findings<'_>) -> Option<Secret> {
+/// `secret` or `secret_file`: exactly one of them; the secret, and its file.
+fn read_secret(
+    section: &Section<'_>,
+    around: &dyn Surroundings,
+    findings: &mut Findings<'_>,
+) -> Option<(Secret, Option<PathBuf>)> {
     match (section.value(&pbx::SECRET).is_some(), section.value(&pbx::SECRET_FILE).is_some()) {
-        (true, false) => read_credential(section, &pbx::SECRET, findings).map(Secret::new),
+        (true, false) => read_credential(section, &pbx::SECRET, findings).map(|text| (Secret::new(text), None)),
         (false, true) => {
             let file = section.text(&pbx::SECRET_FILE, findings)?;
             let path = told(file.at, syntax::path(pbx::SECRET_FILE.name, file.value), findings)?;
-            read_secret_file(At { at: file.at, value: &path }, around, findings)
+            let secret = read_secret_file(At { at: file.at, value: &path }, around, findings)?;
+            Some((secret, Some(path)))
         }
         (true, true) => {
             let at = section.place(&pbx::SECRET_FILE);

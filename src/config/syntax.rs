@@ -12,6 +12,8 @@ use std::path::PathBuf;
 /// What is wrong with a value, and the remedy.
 pub(super) type Complaint = (String, String);
 
+/// What stands in the packaged example where a secret belongs: a file that still says so was not edited yet.
+const UNTOUCHED: &str = "change-me";
 /// How a webhook looks, for remedies.
 const WEBHOOK_FORM: &str = "copy it whole from Bitrix24: https://HOST/rest/USER/SECRET/";
 
@@ -74,6 +76,9 @@ pub(super) fn webhook(text: &str) -> Result<(Secret, String), Complaint> {
     if rest != Some("rest") || user.parse::<u32>().is_err() || secret.is_empty() || !secret.bytes().all(is_secret) {
         return complain("is not the address of an incoming webhook", WEBHOOK_FORM);
     }
+    if secret == UNTOUCHED {
+        return complain("is still the example's", "write the address of an incoming webhook of your portal");
+    }
     if parts.any(|part| !part.is_empty()) {
         return complain("goes on after its secret", "cut the method off: it ends https://HOST/rest/USER/SECRET/");
     }
@@ -121,6 +126,9 @@ pub(super) fn path(key: &str, text: &str) -> Result<PathBuf, Complaint> {
     if text.split('/').any(|part| part == "..") {
         return Err((format!("`{key}` holds `..`"), "write the path without it".into()));
     }
+    if text.chars().any(char::is_control) {
+        return Err((format!("`{key}` holds a control character"), "write the path without it".into()));
+    }
     Ok(PathBuf::from(text))
 }
 
@@ -143,6 +151,9 @@ pub(super) fn recording_source(text: &str) -> Result<PathBuf, Complaint> {
 pub(super) fn credential(key: &str, text: &str) -> Result<(), Complaint> {
     if text.len() > CREDENTIAL_BYTES {
         return Err((format!("`{key}` is {} bytes long", text.len()), format!("{CREDENTIAL_BYTES} are the most")));
+    }
+    if text == UNTOUCHED {
+        return Err((format!("`{key}` is still the example's"), "write what the PBX knows the AMI user by".into()));
     }
     if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
         return Err((format!("`{key}` begins or ends with a blank"), "remove it: the PBX would cut it off".into()));

@@ -8,6 +8,7 @@
 //! Nothing here prints an address: it holds the credential.
 
 mod multipart;
+mod provider;
 mod resolver;
 mod tls;
 

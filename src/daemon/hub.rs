@@ -16,7 +16,7 @@ use super::image::SavedImage;
 use crate::call::record::{CallId, CallRecord};
 use crate::call::tracker::{Output, Tracker, TrackerConfig};
 use crate::clock::{Monotonic, Stamp};
-use crate::crm::{Port, Ticket};
+use crate::crm::{Lane, Port, Ticket};
 use crate::deliver::job::Report;
 use crate::deliver::schedule::{Policy, Schedule};
 use crate::journal::record::repeated_id;
@@ -107,10 +107,18 @@ pub struct Hub {
     clock: ClockWatch,
 }
 
+/// Who follows the calls.
+pub enum Following {
+    /// A tracker that takes up what an earlier process left, if there was one.
+    Anew(TrackerConfig),
+    /// That of the hub before this one in the same process: nothing of the PBX was missed.
+    On(Box<Tracker>),
+}
+
 /// The parts that a hub is made of.
 pub struct Parts {
-    /// How calls are told.
-    pub tracker: TrackerConfig,
+    /// Who follows the calls.
+    pub tracker: Following,
     /// The CRMs, in the order of the configuration.
     pub seats: Vec<Seat>,
     /// Whether recordings are attached.
@@ -127,11 +135,18 @@ impl Hub {
     /// A hub that goes on where an earlier process of this boot stopped, if one did.
     pub fn new(parts: Parts, now: Stamp) -> Self {
         let Parts { tracker, seats, recordings, journal, mirror, saved } = parts;
-        // Until the link lives nothing is known of the saved calls beyond what the earlier process heard.
-        let last_heard = saved.as_ref().map(|saved| saved.tracker.saved_at());
-        let (tracker, cards, finished) = match saved {
-            Some(saved) => (Tracker::restore(tracker, saved.tracker, now), saved.cards, saved.finished),
-            None => (Tracker::new(tracker), Vec::new(), Vec::new()),
+        let (saved, cards, finished) = match saved {
+            Some(SavedImage { tracker, cards, finished }) => (Some(tracker), cards, finished),
+            None => (None, Vec::new(), Vec::new()),
+        };
+        let (tracker, last_heard) = match (tracker, saved) {
+            (Following::On(tracker), _) => (*tracker, None),
+            (Following::Anew(config), None) => (Tracker::new(config), None),
+            // Until the link lives nothing is known of the saved calls beyond what the earlier process heard.
+            (Following::Anew(config), Some(saved)) => {
+                let heard = saved.saved_at();
+                (Tracker::restore(config, saved, now), Some(heard))
+            }
         };
         let mut hub = Self {
             tracker,
@@ -319,9 +334,24 @@ impl Hub {
         self.journal.request(Request::Close).is_ok()
     }
 
-    /// Waits for the mirror's last write; the other threads end with the process.
-    pub fn leave(self) {
+    /// Gives the CRMs no more work. Returns whether all that was begun is done: requests answered, finished calls
+    /// in the journal. The upload of a recording may take minutes, so calls and cards go on until it is over.
+    pub fn rest(&mut self) -> bool {
+        // Every one is told to rest, whatever the one before it says.
+        let all = |seats: &mut [Seat], lane| {
+            let busy = seats.iter_mut().map(|seat| u32::from(!seat.schedule.rest(lane)));
+            busy.sum::<u32>() == 0
+        };
+        all(&mut self.seats, Lane::Recordings)
+            && all(&mut self.seats, Lane::Cards) & all(&mut self.seats, Lane::Calls)
+            && self.appends.is_empty()
+    }
+
+    /// Waits for the mirror's last write; the other threads end with the process. The tracker may follow on in another
+    /// hub.
+    pub fn leave(self) -> Box<Tracker> {
         drop(self.mirror); // a mirror ends with its last write
+        Box::new(self.tracker)
     }
 
     /// The CRMs.

@@ -8,15 +8,20 @@ mod clockwatch;
 pub mod desks;
 pub mod hub;
 pub mod image;
+pub mod memory;
 mod pbx;
 mod ports;
+mod reload;
 mod start;
 mod wire;
 
 pub use pbx::tell_tracker;
+pub use reload::Origin;
 pub use start::{StartError, name_of, ports, start, tag_of};
 
+use crate::call::tracker::Tracker;
 use crate::clock;
+use crate::config::Config;
 use crate::deliver::job::Report;
 use crate::inbox::Asked;
 use crate::journal::thread::Reply;
@@ -26,6 +31,8 @@ use crate::status;
 use core::time::Duration;
 use hub::Hub;
 use pbx::Pbx;
+use reload::{Next, Reload};
+use std::path::PathBuf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -47,37 +54,67 @@ pub struct Daemon {
     asked: mpsc::Receiver<Asked>,
     clients: Vec<(UnixStream, Instant)>,
     started: Instant,
+    config: Config,
+    /// None: a reload is refused.
+    origin: Option<Origin>,
+    mirror_file: PathBuf,
+    reload: Reload,
 }
 
-/// The signals that the daemon knows.
-struct Signals {
+/// The signals that the daemon knows. Made before anything that takes time: a signal that comes earlier ends the process.
+#[derive(Debug)]
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     kick: Signal,
+    reload: Signal,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// Takes them over, for the rest of the process's life. Call it inside the runtime.
+    ///
+    /// # Errors
+    /// When the system gives no signal handlers.
+    pub fn new() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             kick: signal(SignalKind::user_defined1())?,
+            reload: signal(SignalKind::hangup())?,
         })
     }
 }
 
 impl Daemon {
+    /// Has SIGHUP read the configuration anew from where it came from.
+    pub fn read_from(self, origin: Origin) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
     /// Runs until it is told to end by SIGTERM or SIGINT, or `stop` is dropped or sent to. SIGUSR1 tries everything
-    /// that waits for a portal now, but for what waits by the portal's own request limit.
+    /// that waits for a portal now, but for what waits by the portal's own request limit. SIGHUP reads the
+    /// configuration anew (see `reload`).
     ///
     /// # Errors
-    /// When the system gives no signal handlers.
-    pub async fn run(mut self, mut stop: mpsc::Receiver<()>) -> std::io::Result<()> {
-        let mut signals = Signals::new()?;
+    /// When a daemon cannot be started again with the configuration that it ran with before.
+    pub async fn run(mut self, mut signals: Signals, mut stop: mpsc::Receiver<()>) -> std::io::Result<()> {
+        while let Some(next) = self.follow(&mut signals, &mut stop).await {
+            self = self.go_on(next).await?;
+        }
+        log::info!("ending");
+        self.end().await;
+        Ok(())
+    }
+
+    /// Works until it has to end, or to go on with another configuration.
+    async fn follow(&mut self, signals: &mut Signals, stop: &mut mpsc::Receiver<()>) -> Option<Next> {
         loop {
             let now = clock::now();
             self.pbx.turn(&mut self.hub);
             self.hub.pump(now);
+            if self.reload.is_due() && self.hub.rest() {
+                return self.reload.take();
+            }
             let wake = self.wake();
             tokio::select! {
                 signal = self.pbx.signal() => self.pbx.take_signal(signal, &mut self.hub),
@@ -92,13 +129,13 @@ impl Daemon {
                 Some(asked) = self.asked.recv() => self.hub.asked(asked),
                 () = sleep_until(wake) => self.answer_late_clients().await,
                 _ = signals.kick.recv() => self.hub.kick(clock::now().mono),
-                _ = signals.terminate.recv() => break,
-                _ = signals.interrupt.recv() => break,
-                _ = stop.recv() => break,
+                _ = signals.reload.recv() => self.reload.begin(self.origin.as_ref()),
+                () = self.reload.finished() => {}
+                _ = signals.terminate.recv() => return None,
+                _ = signals.interrupt.recv() => return None,
+                _ = stop.recv() => return None,
             }
         }
-        self.end().await;
-        Ok(())
     }
 
     /// The moment at which something becomes due by itself.
@@ -147,8 +184,7 @@ impl Daemon {
     }
 
     /// Writes down what must outlive the process. Requests that are under way are looked up by the next one.
-    async fn end(mut self) {
-        log::info!("ending");
+    async fn end(mut self) -> (Pbx, Box<Tracker>) {
         let closed = async {
             while !self.hub.close(clock::now()) {
                 let Some(reply) = self.replies.recv().await else { return };
@@ -164,7 +200,7 @@ impl Daemon {
         if timeout(CLOSE_TIMEOUT, closed).await.is_err() {
             log::error!("the journal did not end in time; what it had not synced is on the mirror");
         }
-        self.hub.leave();
+        (self.pbx, self.hub.leave())
     }
 }
 

@@ -3,9 +3,10 @@
 //! Stands apart because everything that can go wrong before the first call does so here, once, with a text; afterwards
 //! the daemon only gets along.
 
-use super::hub::{Hub, Parts, Seat};
+use super::hub::{Following, Hub, Parts, Seat};
 use super::image::SavedImage;
 use super::pbx::Pbx;
+use super::reload::{Kept, Reload};
 use super::{Daemon, Instant};
 use crate::boot::BootId;
 use crate::call::tracker::TrackerConfig;
@@ -15,7 +16,7 @@ use crate::crm::{Port, bitrix24};
 use crate::deliver::lanes::{Lanes, REPORTS};
 use crate::deliver::schedule::Policy;
 use crate::inbox::{self, Asked, Inbox};
-use crate::journal::thread::{Journal, Setup};
+use crate::journal::thread::{Journal, Reply, Setup};
 use crate::journal::{CrmTag, JournalError, Settings};
 use crate::limits::JOURNAL_REPLIES;
 use crate::mirror::{self, Mirror, NoMirror};
@@ -24,7 +25,7 @@ use crate::status;
 use core::fmt;
 use core::time::Duration;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -64,44 +65,90 @@ impl std::error::Error for StartError {}
 /// [`StartError`], whose text tells the remedy. Trouble that may pass (a journal that cannot be written, a state
 /// directory that is not there) is logged and lived with instead.
 pub fn start(config: &Config) -> Result<Daemon, StartError> {
-    let (boot, now) = (BootId::current(), clock::now());
-    let (report_sender, reports) = mpsc::channel(REPORTS);
-    let (reply_sender, replies) = mpsc::channel(JOURNAL_REPLIES);
-    let state_dir = &config.run.state_dir;
-    if let Err(error) = std::fs::create_dir_all(state_dir) {
-        log::warn!("{} cannot be made ({error}): calls in progress do not outlive a restart", state_dir.display());
+    let desks = ports(&config.crm).map_err(StartError::Crm)?;
+    Ok(Prepared::new(config, desks)?.into_daemon(None))
+}
+
+/// Everything of a daemon that may fail to be made.
+pub(super) struct Prepared {
+    config: Config,
+    began: clock::Stamp,
+    seats: Vec<Seat>,
+    reports: mpsc::Receiver<(usize, super::Report)>,
+    journal: Journal,
+    replies: mpsc::Receiver<Reply>,
+    mirror: Mirror,
+    mirror_file: PathBuf,
+    /// What an earlier process of this boot left.
+    saved: Option<SavedImage>,
+}
+
+impl Prepared {
+    /// Opens the journal and starts the threads.
+    pub(super) fn new(config: &Config, desks: Vec<Desk>) -> Result<Self, StartError> {
+        let (boot, began) = (BootId::current(), clock::now());
+        let (report_sender, reports) = mpsc::channel(REPORTS);
+        let (reply_sender, replies) = mpsc::channel(JOURNAL_REPLIES);
+        let state_dir = &config.run.state_dir;
+        if let Err(error) = std::fs::create_dir_all(state_dir) {
+            log::warn!("{} cannot be made ({error}): calls in progress do not outlive a restart", state_dir.display());
+        }
+        let seats = seats(config, desks, began.mono, &report_sender)?;
+        let journal =
+            Journal::start(journal_setup(config, boot, &seats), reply_sender).map_err(|error| match error {
+                JournalError::Locked => StartError::JournalLocked,
+                other => StartError::Journal(other),
+            })?;
+        let mirror_file = state_dir.join("calls");
+        let saved = saved_image(&mirror_file, boot);
+        let mirror = Mirror::start(mirror_file.clone(), boot).map_err(StartError::Thread)?;
+        let config = config.clone();
+        Ok(Self { config, began, seats, reports, journal, replies, mirror, mirror_file, saved })
     }
-    let seats = seats(config, now.mono, &report_sender)?;
-    let journal = Journal::start(journal_setup(config, boot, &seats), reply_sender).map_err(|error| match error {
-        JournalError::Locked => StartError::JournalLocked,
-        other => StartError::Journal(other),
-    })?;
-    let file = state_dir.join("calls");
-    let saved = saved_image(&file, boot);
-    let mirror = Mirror::start(file, boot).map_err(StartError::Thread)?;
-    let mirrored = mirror.progress();
-    let tracker = TrackerConfig {
+
+    /// The daemon; with what the one before it in this process handed over.
+    pub(super) fn into_daemon(self, kept: Option<Kept>) -> Daemon {
+        let Self { config, began, seats, reports, journal, replies, mirror, mirror_file, saved } = self;
+        let (followed, saved) = match kept {
+            Some(Kept { followed, saved }) => (followed, saved),
+            None => (None, saved),
+        };
+        let (pbx, tracker) = match followed {
+            Some((pbx, tracker)) => (pbx, Following::On(tracker)),
+            None => (Pbx::new(&config.pbx, fastrand::u64(..)), Following::Anew(tracker_config(&config))),
+        };
+        let mirrored = mirror.progress();
+        let (journal, mirror) = (Box::new(journal), Box::new(mirror));
+        let parts = Parts { tracker, seats, recordings: config.recordings.is_some(), journal, mirror, saved };
+        let state_dir = &config.run.state_dir;
+        let listener = status::bind(&status::socket_path(state_dir))
+            .inspect_err(|error| log::warn!("no status socket in {}: {error}", state_dir.display()))
+            .ok();
+        Daemon {
+            pbx,
+            hub: Hub::new(parts, began),
+            reports,
+            replies,
+            mirrored: Some(mirrored),
+            listener,
+            asked: hear_wishes(state_dir),
+            clients: Vec::new(),
+            started: Instant::now(),
+            origin: None,
+            mirror_file,
+            reload: Reload::default(),
+            config,
+        }
+    }
+}
+
+fn tracker_config(config: &Config) -> TrackerConfig {
+    TrackerConfig {
         pbx_name: config.pbx.name.to_string(),
         contexts: config.pbx.contexts.clone(),
         profile: config.pbx.profile,
-        numbers: config.numbers.clone(),
-    };
-    let (journal, mirror) = (Box::new(journal), Box::new(mirror));
-    let parts = Parts { tracker, seats, recordings: config.recordings.is_some(), journal, mirror, saved };
-    let listener = status::bind(&status::socket_path(state_dir))
-        .inspect_err(|error| log::warn!("no status socket in {}: {error}", state_dir.display()))
-        .ok();
-    Ok(Daemon {
-        pbx: Pbx::new(&config.pbx, fastrand::u64(..)),
-        hub: Hub::new(parts, now),
-        reports,
-        replies,
-        mirrored: Some(mirrored),
-        listener,
-        asked: hear_wishes(state_dir),
-        clients: Vec::new(),
-        started: Instant::now(),
-    })
+        numbers: Arc::clone(&config.numbers),
+    }
 }
 
 /// What people on this host ask for; nothing ever comes where the socket cannot be made.
@@ -148,6 +195,7 @@ pub fn ports(crms: &[Crm]) -> Result<Vec<Desk>, bitrix24::SetupError> {
 
 fn seats(
     config: &Config,
+    desks: Vec<Desk>,
     started: clock::Monotonic,
     reports: &mpsc::Sender<(usize, super::Report)>,
 ) -> Result<Vec<Seat>, StartError> {
@@ -156,7 +204,7 @@ fn seats(
     let policy =
         Policy { recordings: source.is_some(), recording_give_up: Duration::from_secs(give_up * 3600), started };
     let mut seats = Vec::new();
-    for (place, (port, tag)) in ports(&config.crm).map_err(StartError::Crm)?.into_iter().enumerate() {
+    for (place, (port, tag)) in desks.into_iter().enumerate() {
         let lanes = Lanes::start(place, Arc::clone(&port), source.clone(), reports).map_err(StartError::Thread)?;
         seats.push(Seat::new(port, Box::new(lanes), tag, policy, fastrand::u64(..)));
     }
@@ -171,7 +219,7 @@ fn journal_setup(config: &Config, boot: BootId, seats: &[Seat]) -> Setup {
 }
 
 /// What an earlier process of this boot left, if it can be read and trusted.
-fn saved_image(file: &Path, boot: BootId) -> Option<SavedImage> {
+pub(super) fn saved_image(file: &Path, boot: BootId) -> Option<SavedImage> {
     let bytes = match mirror::load(file, boot) {
         Ok(bytes) => bytes,
         Err(NoMirror::Absent | NoMirror::OtherBoot) => return None,
@@ -180,7 +228,8 @@ fn saved_image(file: &Path, boot: BootId) -> Option<SavedImage> {
             return None;
         }
     };
-    match serde_json::from_slice(&bytes) {
+    // By way of a text, as portals' answers are read: a second reader of JSON costs 25 KiB.
+    match serde_json::from_str(&String::from_utf8_lossy(&bytes)) {
         Ok(image) => {
             log::info!("going on where the last ringpost of this boot stopped");
             Some(image)

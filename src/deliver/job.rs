@@ -108,7 +108,7 @@ pub struct Question {
 }
 
 /// Counters for `status`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counters {
     /// Calls delivered and confirmed since the start.
     pub delivered: u64,

@@ -64,6 +64,8 @@ pub struct Schedule {
     /// What the cards lane works on; the other lanes' work is marked in their hands.
     card_in_flight: Option<CallId>,
     busy: [bool; 3],
+    /// Lanes that get no more work: another schedule takes over.
+    resting: [bool; 3],
     /// When the CRM did something it was asked for last.
     answered: Monotonic,
     portal: Backoff,
@@ -102,6 +104,7 @@ impl Schedule {
             recordings: Recordings::default(),
             card_in_flight: None,
             busy: [false; 3],
+            resting: [false; 3],
             answered: Monotonic::default(),
             portal: Backoff::new(seed),
             card_backoff: Backoff::capped(seed ^ 1, CARD_BACKOFF_LONGEST),
@@ -334,8 +337,18 @@ impl Schedule {
         self.calls.is_empty() && !self.busy.contains(&true)
     }
 
+    /// Gives the lane no more work. Returns whether it has none in hand.
+    pub fn rest(&mut self, lane: Lane) -> bool {
+        if let Some(resting) = self.resting.get_mut(lane as usize) {
+            *resting = true;
+        }
+        !self.busy.get(lane as usize).copied().unwrap_or(false)
+    }
+
+    /// It gets no job now.
     fn is_busy(&self, lane: Lane) -> bool {
-        self.busy.get(lane as usize).copied().unwrap_or(true)
+        let is_set = |lanes: &[bool; 3]| lanes.get(lane as usize).copied().unwrap_or(true);
+        is_set(&self.busy) || is_set(&self.resting)
     }
 
     fn held_until(&self, lane: Lane) -> Monotonic {

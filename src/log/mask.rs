@@ -7,7 +7,7 @@
 //! [`LOG_LINE_BYTES`].
 
 use crate::config::Secret;
-use crate::limits::LOG_LINE_BYTES;
+use crate::limits::{HIDDEN_SECRETS, LOG_LINE_BYTES};
 use crate::text::head;
 use std::sync::{PoisonError, RwLock};
 
@@ -24,11 +24,14 @@ const SECRET_WORDS: [&str; 7] = ["auth", "token", "secret", "password", "passwd"
 static HIDDEN: RwLock<Vec<Secret>> = RwLock::new(Vec::new());
 
 /// Has `secret` masked from now on in every text that passes [`masked`]. Called once per secret of the configuration,
-/// so the list is as short as that. Of a webhook's URL the part that is secret is hidden.
+/// so the list is as short as that; of those of files that were read anew the last [`HIDDEN_SECRETS`] stay. Of a webhook's URL the part that is secret is hidden.
 pub fn hide(secret: &Secret) {
     let part = Secret::new(secret_part(secret));
     let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);
     if part.expose().len() >= SHORTEST_HIDDEN && !hidden.contains(&part) {
+        if hidden.len() >= HIDDEN_SECRETS {
+            hidden.remove(0);
+        }
         hidden.push(part);
     }
 }

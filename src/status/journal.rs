@@ -8,35 +8,44 @@ use crate::text::bounded;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
-/// The journal.
+/// The journal. Only what other commands want to know is read back: reading takes code.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Journal {
     /// Calls in it.
+    #[serde(skip_deserializing)]
     pub calls: u64,
     /// Calls not delivered everywhere.
     pub waiting: u64,
     /// Calls that were lost because it was full.
     pub dropped: u64,
     /// Calls in it that a CRM refused for ever.
+    #[serde(skip_deserializing)]
     pub refused: u64,
     /// Calls are being lost because it is full of those that wait.
     pub full: bool,
     /// About how many waiting calls it can hold, reckoned by those that wait now; zero while none does.
     pub room: u64,
     /// Size of its file in bytes.
+    #[serde(skip_deserializing)]
     pub size_bytes: u64,
     /// Bytes in it that wait: beyond three quarters of its size calls may be lost.
+    #[serde(skip_deserializing)]
     pub waiting_bytes: u64,
     /// Records found damaged since the start; a page in which nothing could be read counts as one.
+    #[serde(skip_deserializing)]
     pub damaged: u64,
     /// Bytes written since the start.
+    #[serde(skip_deserializing)]
     pub written_bytes: u64,
     /// Times the flash was told to keep what was written, since the start.
+    #[serde(skip_deserializing)]
     pub syncs: u64,
     /// Bytes written in this day (UTC), since the start.
+    #[serde(skip_deserializing)]
     pub bytes_today: u64,
     /// Times the flash was told to keep what was written in this day (UTC), since the start.
+    #[serde(skip_deserializing)]
     pub syncs_today: u64,
     /// What it lies on: `memory`, `nor`, `nand`, `emmc`, `sd`, `ssd` or `disk`; empty: it is not open.
     pub medium: String,
@@ -48,8 +57,10 @@ pub struct Journal {
     /// wear, or that cannot be told.
     pub years_left: Option<f64>,
     /// Calls delivered from memory because it could not be written.
+    #[serde(skip_deserializing)]
     pub unjournalled: u64,
     /// Calls since the start to which the PBX gave an identity that an earlier call had.
+    #[serde(skip_deserializing)]
     pub repeated: u64,
     /// What the CRMs did with calls and the journal's file does not tell yet; at most
     /// [`JOURNAL_MARKS`](crate::limits::JOURNAL_MARKS).

@@ -131,11 +131,11 @@ impl Agent {
 
     fn status(&self) -> Option<serde_json::Value> {
         let path = ringpost::status::socket_path(&self.place.path().join("run"));
-        serde_json::to_value(ringpost::status::ask(&path).ok()?).ok()
+        serde_json::from_str(&ringpost::status::ask(&path).ok()?.json).ok()
     }
 
     /// Asks every tenth of a second; fails when the agent is gone or the deadline is over.
-    fn wait<T>(&mut self, what: &str, deadline: Duration, mut ready: impl FnMut(&Self) -> Option<T>) -> T {
+    pub fn wait<T>(&mut self, what: &str, deadline: Duration, mut ready: impl FnMut(&Self) -> Option<T>) -> T {
         let until = Instant::now() + deadline;
         loop {
             if let Some(value) = ready(self) {
@@ -160,9 +160,13 @@ impl Agent {
         panic!("still running after {deadline:?}:\n{}", self.log());
     }
 
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
     /// Ends it as the service does, and gives its place back.
     pub fn stop(mut self) -> Place {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it runs");
+        self.signal(Signal::TERM);
         assert_eq!(self.wait_end(Duration::from_secs(20)), Some(0), "{}", self.log());
         core::mem::replace(&mut self.place, Place(PathBuf::new()))
     }

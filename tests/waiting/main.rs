@@ -9,3 +9,4 @@ mod bitrix24;
 mod demo;
 mod drain;
 mod journal;
+mod reload;

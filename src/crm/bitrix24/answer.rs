@@ -45,7 +45,8 @@ pub(super) struct ApiError {
     pub(super) reset_at: Option<u64>,
 }
 
-/// Reads an answer.
+/// Reads a whole answer.
+#[cfg(test)]
 pub(super) fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Reply<T> {
     match envelope(body) {
         Reply::Good(Good { result, next, reset_at, finished_at }) => match serde_json::from_str(result.get()) {
@@ -58,10 +59,11 @@ pub(super) fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Reply<T> {
 }
 
 /// Reads the envelope and leaves the result as it is: one reader for all methods keeps the program small.
-fn envelope(body: &[u8]) -> Reply<&RawValue> {
+pub(super) fn envelope(body: &[u8]) -> Reply<&RawValue> {
     // A byte order mark in front of the JSON is a classic of hand-edited PHP.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let Ok(Object(Some(envelope))) = serde_json::from_slice::<Object<Envelope<'_>>>(body) else {
+    let body = core::str::from_utf8(body).unwrap_or_default();
+    let Ok(Object(Some(envelope))) = serde_json::from_str::<Object<Envelope<'_>>>(body) else {
         return Reply::Unreadable;
     };
     let time = envelope.time.0.as_ref();

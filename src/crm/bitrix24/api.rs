@@ -5,7 +5,7 @@
 //! repeated request is somebody else's decision. Never prints the address.
 
 use super::address::Address;
-use super::answer::{ApiError, Good, Reply, read};
+use super::answer::{ApiError, Good, Reply, envelope};
 use super::batch::{self, Commands};
 use super::fault::{Fault, Kind};
 use super::hour::Hour;
@@ -21,6 +21,7 @@ use core::time::Duration;
 use heapless::Vec;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::io::Read;
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -168,25 +169,36 @@ impl Api {
     where
         T: for<'de> Deserialize<'de>,
     {
-        match read::<T>(&answer.body) {
-            Reply::Good(good) if answer.status < 300 => {
-                self.went_well(method, good.reset_at);
-                if let Some(secs) = good.finished_at {
-                    let news = self.with_hour(|hour| hour.heard(secs, clock::now()));
-                    news.into_iter().for_each(|words| log::warn!("{}: {words}", self.host()));
-                }
-                Ok(good)
-            }
+        // What does not depend on the type is left to others: this is made anew for each.
+        let Good { result, next, reset_at, finished_at } = self.opened(method, answer)?;
+        let Ok(result) = serde_json::from_str(result.get()) else { return Err(self.unreadable(method, answer)) };
+        self.went_well(method, reset_at, finished_at);
+        Ok(Good { result, next, reset_at, finished_at })
+    }
+
+    fn opened<'a>(&self, method: Method, answer: &'a Answer) -> Result<Good<&'a RawValue>, Fault> {
+        match envelope(&answer.body) {
+            Reply::Good(good) if answer.status < 300 => Ok(good),
             Reply::Error(error) => Err(self.refused(method, answer, &error)),
-            // Nothing in front of the portal lets a request through and answers 429.
-            _ if answer.status == 429 => Err(self.refused(method, answer, &ApiError::default())),
-            _ => Err(Fault::Page(answer.status)),
+            _ => Err(self.unreadable(method, answer)),
         }
     }
 
-    fn went_well(&self, method: Method, reset_at: Option<u64>) {
-        let now = clock::now().mono;
-        self.gate.with(|bucket| bucket.went_well(now));
+    fn unreadable(&self, method: Method, answer: &Answer) -> Fault {
+        // Nothing in front of the portal lets a request through and answers 429.
+        match answer.status {
+            429 => self.refused(method, answer, &ApiError::default()),
+            status => Fault::Page(status),
+        }
+    }
+
+    fn went_well(&self, method: Method, reset_at: Option<u64>, finished_at: Option<u64>) {
+        let now = clock::now();
+        self.gate.with(|bucket| bucket.went_well(now.mono));
+        if let Some(secs) = finished_at {
+            let news = self.with_hour(|hour| hour.heard(secs, now));
+            news.into_iter().for_each(|words| log::warn!("{}: {words}", self.host()));
+        }
         let Some(reset_at) = reset_at else { return };
         let mut resets = self.resets.lock().unwrap_or_else(PoisonError::into_inner);
         match resets.iter_mut().find(|(name, _)| *name == method) {

@@ -4,6 +4,7 @@
 //! session cache for 256 hosts; on a router that is a tenth of the memory budget. Roots come from the system's bundle
 //! or from one file; verification cannot be switched off. TLS 1.2 and 1.3, SNI always. Does not pin certificates.
 
+use super::provider;
 use crate::limits::{CA_CERTIFICATES, CA_FILE_BYTES, CRM_CONNECTIONS, HTTP_BUFFER_BYTES};
 use core::fmt;
 use rustls::client::{ClientConfig, ClientConnection, Resumption};
@@ -107,16 +108,16 @@ pub(super) struct TlsConnector {
 
 impl TlsConnector {
     pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, RootsError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = match ca_file {
             Some(path) => roots_of(path)?,
             None => system_roots_in(&SYSTEM_BUNDLES.map(Path::new))?,
         };
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|_| RootsError::NoBundle)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let mut config =
+            ClientConfig::builder_with_details(Arc::new(provider::provider()), Arc::new(provider::OurClock))
+                .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+                .map_err(|_| RootsError::NoBundle)?
+                .with_root_certificates(roots)
+                .with_no_client_auth();
         config.resumption = Resumption::in_memory_sessions(CRM_CONNECTIONS);
         Ok(Self { config: Arc::new(config) })
     }

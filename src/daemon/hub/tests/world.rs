@@ -103,7 +103,10 @@ impl Office {
             numbers: plan.numbers.clone().into(),
         };
         let (journal, mirror) = (Box::new(desk.clone()), Box::new(desk.clone()));
-        Hub::new(Parts { tracker, seats: seats.collect(), recordings, journal, mirror, saved }, now)
+        Hub::new(
+            Parts { tracker: Following::Anew(tracker), seats: seats.collect(), recordings, journal, mirror, saved },
+            now,
+        )
     }
 
     fn ring_of(medium: SimulatedMedium, plan: &Plan, boot: u64) -> Ring<SimulatedMedium> {

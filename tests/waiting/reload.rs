@@ -1,0 +1,162 @@
+//! SIGHUP: the daemon goes on with what the file says now, and no call is lost by it.
+
+use crate::agent::{Agent, Place};
+use crate::backlog::{LATER, SOON, client, missed};
+use pbx::Pbx;
+use portal::{Portal, PortalConfig, State};
+use rustix::process::Signal;
+use std::fs;
+use std::time::Duration;
+
+const GOES_ON: &str = "going on with the new configuration";
+
+fn in_step(pbx: &Pbx, portal: &Portal) {
+    pbx.wait_live(SOON);
+    let asked = |state: &State| state.requests_of("user.get").find(|request| request.succeeded()).map(drop);
+    portal.wait_for(SOON, asked).expect("the agent asks for the employees");
+}
+
+fn portal() -> Portal {
+    Portal::start(PortalConfig::default()).expect("a portal")
+}
+
+fn edit(place: &Place, from: &str, to: &str) {
+    let config = fs::read_to_string(place.config()).expect("the configuration");
+    assert!(config.contains(from), "{config}");
+    place.write_config(&config.replace(from, to));
+}
+
+/// Clients of the calls that the portal holds, sorted.
+fn clients(portal: &Portal) -> Vec<String> {
+    let mut clients: Vec<String> = portal.calls().iter().map(|call| call.registered.phone.clone()).collect();
+    clients.sort();
+    clients
+}
+
+fn times(agent: &Agent, text: &str) -> usize {
+    agent.log().matches(text).count()
+}
+
+/// What `calls --json` says of the calls' exactness.
+fn are_exact(agent: &Agent) -> bool {
+    let told = agent.place.ask(&["calls", "--json"]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let calls: Vec<serde_json::Value> =
+        told.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
+    !calls.is_empty() && calls.iter().all(|call| call["exact"] == true)
+}
+
+/// Telephones ring all the time, at every stage of a reload. One connection to the PBX serves them all, and each call comes
+/// once and with everything that was heard of it.
+#[test]
+fn calls_go_on_through_many_reloads() {
+    const CALLS: usize = 40;
+    let (pbx, portal) = (Pbx::start(), portal());
+    let mut agent = Agent::beside(&pbx, Some(&portal));
+    in_step(&pbx, &portal);
+    std::thread::scope(|scope| {
+        for line in 0..4 {
+            let pbx = &pbx;
+            // Each line has a call under way most of the time: two seconds each, the next one at once.
+            scope.spawn(move || (0..CALLS / 4).for_each(|nth| pbx.play(&missed(line * 10 + nth), 8.0)));
+        }
+        for round in 1..=12 {
+            let user = format!("default_user = {}", 1 + round % 2);
+            edit(&agent.place, &format!("default_user = {}", 2 - round % 2), &user);
+            agent.signal(Signal::HUP);
+            agent.wait(&format!("reload {round}"), LATER, |agent| (times(agent, GOES_ON) >= round).then_some(()));
+        }
+    });
+    let all = |state: &State| (state.calls().len() >= CALLS).then_some(());
+    portal.wait_for(LATER, all).expect("all calls arrive");
+    agent.wait_status("nothing left to do", LATER, |report| report["journal"]["waiting"] == 0);
+    let mut wanted: Vec<String> =
+        (0..4).flat_map(|line| (0..CALLS / 4).map(move |nth| client(line * 10 + nth))).collect();
+    wanted.sort();
+    assert_eq!(clients(&portal), wanted);
+    assert_eq!(pbx.connections(), 1, "the link is not cut by a reload:\n{}", agent.log());
+    assert!(are_exact(&agent), "{}", agent.log());
+}
+
+#[test]
+fn a_broken_file_changes_nothing_and_is_told() {
+    let (pbx, portal) = (Pbx::start(), portal());
+    let mut agent = Agent::beside(&pbx, Some(&portal));
+    in_step(&pbx, &portal);
+    edit(&agent.place, "default_user", "defualt_user");
+    agent.signal(Signal::HUP);
+    let line = agent.wait_log("the new configuration is not used", SOON);
+    assert!(line.contains("goes on with the old one"), "{line}");
+    agent.wait_log("has no key `defualt_user`", SOON);
+    agent.wait_log("did you mean `default_user`?", SOON);
+    pbx.play(&missed(1), 1000.0);
+    portal.wait_for(LATER, |state| state.calls().first().map(|_| ())).expect("the call arrives");
+    assert_eq!(pbx.connections(), 1);
+}
+
+/// A portal whose certificate nobody vouches for any more is found out before the old daemon ends.
+#[test]
+fn certificates_that_cannot_be_read_change_nothing() {
+    let (pbx, portal) = (Pbx::start(), portal());
+    let mut agent = Agent::beside(&pbx, Some(&portal));
+    in_step(&pbx, &portal);
+    let bundle = agent.place.path().join("empty.pem");
+    fs::write(&bundle, "-----BEGIN CERTIFICATE-----\nnonsense\n").expect("a file");
+    edit(&agent.place, &portal.ca_file().display().to_string(), &bundle.display().to_string());
+    agent.signal(Signal::HUP);
+    agent.wait_log("the new configuration is not used", SOON);
+    pbx.play(&missed(1), 1000.0);
+    portal.wait_for(LATER, |state| state.calls().first().map(|_| ())).expect("the call arrives");
+}
+
+#[test]
+fn calls_go_to_the_portal_that_the_file_names_now() {
+    let (pbx, old, new) = (Pbx::start(), portal(), portal());
+    let mut agent = Agent::beside(&pbx, Some(&old));
+    in_step(&pbx, &old);
+    edit(&agent.place, old.webhook_url(), new.webhook_url());
+    edit(&agent.place, &old.ca_file().display().to_string(), &new.ca_file().display().to_string());
+    agent.signal(Signal::HUP);
+    agent.wait_log(GOES_ON, SOON);
+    pbx.play(&missed(1), 1000.0);
+    new.wait_for(LATER, |state| state.calls().first().map(|_| ())).expect("the call arrives");
+    assert!(clients(&old).is_empty());
+}
+
+/// Another account at the PBX is another connection; the call in progress is taken up by the list of channels.
+#[test]
+fn another_account_at_the_pbx_is_logged_in_to() {
+    let (pbx, portal) = (Pbx::start(), portal());
+    let mut agent = Agent::beside(&pbx, Some(&portal));
+    in_step(&pbx, &portal);
+    std::thread::scope(|scope| {
+        scope.spawn(|| pbx.play(&missed(1), 1.0));
+        portal
+            .wait_for(SOON, |state| state.requests_of("telephony.externalcall.register").next().map(|_| ()))
+            .expect("a card");
+        edit(&agent.place, "name = \"office\"", "name = \"office\"\nprofile = \"freepbx\"");
+        agent.signal(Signal::HUP);
+        agent.wait_log(GOES_ON, SOON);
+    });
+    portal.wait_for(LATER, |state| state.calls().first().map(|_| ())).expect("the call arrives");
+    assert_eq!(clients(&portal), [client(1)]);
+    assert_eq!(pbx.connections(), 2);
+}
+
+/// The level of the log and the sockets of the other commands are the new daemon's.
+#[test]
+fn everything_around_is_the_new_daemons() {
+    let (pbx, portal) = (Pbx::start(), portal());
+    let mut agent = Agent::beside(&pbx, Some(&portal));
+    in_step(&pbx, &portal);
+    let (old, new) = (agent.place.path().join("run"), agent.place.path().join("run2"));
+    edit(&agent.place, &old.display().to_string(), &new.display().to_string());
+    edit(&agent.place, "[pbx]", "[log]\nlevel = \"debug\"\n[pbx]");
+    agent.signal(Signal::HUP);
+    agent.wait_log(GOES_ON, SOON);
+    let status = agent.place.command("status");
+    assert!(status.status.success(), "{status:?}");
+    assert!(!old.join("calls").exists(), "the mirror of the old daemon is gone");
+    pbx.play(&missed(1), 1000.0);
+    agent.wait_log("is journalled and", Duration::from_secs(30));
+}
