@@ -163,15 +163,52 @@ impl Steps {
 
 /// Reads both clocks.
 pub fn now() -> Stamp {
-    let mono = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let wall = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-    Stamp { mono: Monotonic(u64::try_from(millis(mono)).unwrap_or(0)), wall: Wall(millis(wall)) }
+    Stamp { mono: Monotonic(u64::try_from(read::boottime()).unwrap_or(0)), wall: Wall(read::realtime()) }
 }
 
-fn millis(time: rustix::time::Timespec) -> i64 {
-    // A word of either size, by machine; always less than a second.
-    let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
-    time.tv_sec.saturating_mul(1000).saturating_add(i64::from(nanos / 1_000_000))
+/// A reading in milliseconds; of the nanoseconds a word of either size, by machine, always less than a second.
+fn millis(secs: i64, nanos: i64) -> i64 {
+    secs.saturating_mul(1000).saturating_add(nanos / 1_000_000)
+}
+
+#[cfg(not(target_arch = "mips"))]
+mod read {
+    use rustix::time::{ClockId, clock_gettime};
+
+    pub(super) fn boottime() -> i64 {
+        milliseconds(ClockId::Boottime)
+    }
+
+    pub(super) fn realtime() -> i64 {
+        milliseconds(ClockId::Realtime)
+    }
+
+    fn milliseconds(clock: ClockId) -> i64 {
+        let time = clock_gettime(clock);
+        #[allow(clippy::useless_conversion, reason = "a word of either size, by machine")]
+        super::millis(time.tv_sec, i64::from(time.tv_nsec))
+    }
+}
+
+/// On 32-bit MIPS rustix 1.1 goes by the C library, into a struct of another shape than that has: a date in a year of nine
+/// digits. Dates after January 2038 are known where the libc crate is built with `--cfg libc_unstable_musl_v1_2`, as
+/// `packaging/toolchain` does; without, the clock counts as not set from then on.
+#[cfg(target_arch = "mips")]
+mod read {
+    use nix::time::{ClockId, clock_gettime};
+
+    pub(super) fn boottime() -> i64 {
+        milliseconds(ClockId::CLOCK_BOOTTIME)
+    }
+
+    pub(super) fn realtime() -> i64 {
+        milliseconds(ClockId::CLOCK_REALTIME)
+    }
+
+    fn milliseconds(clock: ClockId) -> i64 {
+        #[allow(clippy::useless_conversion, reason = "a word of either size, by how the libc crate is built")]
+        clock_gettime(clock).map_or(0, |time| super::millis(i64::from(time.tv_sec()), i64::from(time.tv_nsec())))
+    }
 }
 
 /// Days since 1970-01-01 to a date of the proleptic Gregorian calendar (Howard Hinnant's `civil_from_days`).
@@ -196,6 +233,24 @@ mod tests {
         assert_eq!(Wall::from_millis(0).to_iso8601(), "1970-01-01T00:00:00+00:00");
         assert_eq!(Wall::from_millis(1_795_293_703_999).to_iso8601(), "2026-11-21T20:41:43+00:00");
         assert_eq!(Wall::from_millis(4_107_542_400_000).to_iso8601(), "2100-03-01T00:00:00+00:00");
+    }
+
+    #[test]
+    fn the_clocks_are_the_machines_on_every_processor() -> std::io::Result<()> {
+        let file = std::env::temp_dir().join(format!("ringpost-clock-{}", std::process::id()));
+        std::fs::write(&file, "now")?;
+        let made = std::fs::metadata(&file).and_then(|about| about.modified());
+        std::fs::remove_file(&file)?;
+        let made = made?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let first = now();
+        let off = first.wall.as_millis() as f64 - made.as_secs_f64() * 1000.0;
+        assert!(off.abs() < 60_000.0, "{off} ms off: {first:?}");
+        assert!((1..1_000_000_000_000).contains(&first.mono.as_millis()), "thirty years without a boot: {first:?}");
+        for _ in 0..1000 {
+            let next = now();
+            assert!(next.mono >= first.mono && next.mono.millis_since(first.mono) < 60_000, "{next:?} after {first:?}");
+        }
+        Ok(())
     }
 
     fn stamp(mono: u64, wall: i64) -> Stamp {

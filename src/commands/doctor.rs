@@ -18,7 +18,7 @@ use crate::journal::{HistoryItem, JournalError, Ring, Seq, Settings};
 use crate::limits::{DOCTOR_PBX_TIMEOUT, JOURNAL_WINDOW};
 use crate::log::{Way, install, masked};
 use crate::recording::{Source, Trace};
-use crate::status::{self, Excerpt, IN_MEMORY};
+use crate::status::{self, Excerpt, IN_MEMORY, StatusError};
 use core::ops::ControlFlow;
 use std::path::Path;
 
@@ -56,8 +56,10 @@ pub(super) fn doctor(file: &Path) -> Exit {
     if let Some(recordings) = &config.recordings {
         tell(vec![recordings_check(&config, recordings)]);
     }
-    let running = status::ask(&status::socket_path(&config.run.state_dir)).ok().and_then(|told| told.excerpt());
-    tell(vec![journal_check(&config, running.as_ref()), state_check(&config, running.as_ref())]);
+    let asked = status::ask(&status::socket_path(&config.run.state_dir));
+    let service = service_check(asked.as_ref().err());
+    let running = asked.ok().and_then(|told| told.excerpt());
+    tell(vec![journal_check(&config, running.as_ref()), state_check(&config, running.as_ref()), service]);
     if worst == Verdict::Bad {
         complain("something above must be mended before calls arrive");
         return Exit::Failed;
@@ -134,6 +136,18 @@ fn pbx_checks(config: &Config) -> Vec<Check> {
     checks.extend(lacks.iter().map(|lack: &Lack| warning("pbx rights", lack.to_string())));
     checks.extend(learned.checks(tracker.calls()));
     checks
+}
+
+/// Whether ringpost runs: whoever came to set it up must not leave without starting it.
+fn service_check(error: Option<&StatusError>) -> Check {
+    match error {
+        None => good("service", String::from("ringpost runs")),
+        Some(StatusError::NotRunning(_)) => warning(
+            "service",
+            String::from("ringpost does not run yet: service ringpost start (with systemd: systemctl start ringpost)"),
+        ),
+        Some(error) => warning("service", error.to_string()),
+    }
 }
 
 /// Whether calls can be kept. Nothing is made: the service does that, under its own user.
@@ -221,6 +235,9 @@ fn recordings_check(config: &Config, recordings: &Recordings) -> Check {
     let inspection = source.inspect();
     if !inspection.usable {
         return bad("recordings", inspection.text);
+    }
+    if inspection.empty {
+        return warning("recordings", inspection.text);
     }
     let (mut there, mut away, mut outside) = (0_u32, None, None);
     for path in recorded(config).iter().flat_map(|item| &item.call.recordings) {

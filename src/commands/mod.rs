@@ -6,11 +6,14 @@
 mod calls;
 mod check;
 mod doctor;
+#[cfg(feature = "tools")]
 mod journal;
 mod learned;
 mod listing;
 mod places;
+#[cfg(feature = "tools")]
 mod record;
+#[cfg(feature = "tools")]
 mod replay;
 mod retry;
 mod run;
@@ -53,9 +56,19 @@ pub fn perform(invocation: &Invocation) -> Exit {
         Command::Status { json, watch } => status::status(&invocation.config, *json, *watch),
         Command::Calls { dead, json } => calls::calls(&invocation.config, *dead, *json),
         Command::Retry { id } => retry::retry(&invocation.config, id.as_deref()),
+        #[cfg(feature = "tools")]
         Command::Journal { task, file } => journal::journal(&invocation.config, invocation.named, *task, file),
+        #[cfg(feature = "tools")]
         Command::Replay { transcript, json } => replay::replay(invocation, transcript, *json),
+        #[cfg(feature = "tools")]
         Command::Record { file } => record::record(&invocation.config, file),
+        #[cfg(not(feature = "tools"))]
+        Command::Journal { .. } | Command::Replay { .. } | Command::Record { .. } => {
+            complain(
+                "this ringpost was built small, without that command: use one of another machine on the same file",
+            );
+            Exit::Wrong
+        }
         Command::Version => print(&format!("ringpost {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Help => print(USAGE),
         Command::Dial { .. } => {

@@ -77,6 +77,8 @@ pub struct Ready {
 pub struct Inspection {
     /// The directory can be read.
     pub usable: bool,
+    /// There is nothing in it, as in a mount point without its mount.
+    pub empty: bool,
     /// What was found and, if need be, the remedy.
     pub text: String,
 }
@@ -171,12 +173,15 @@ impl Source {
     pub fn inspect(&self) -> Inspection {
         let root = self.tree.root();
         match std::fs::read_dir(root).map(|mut entries| entries.next().is_some()) {
-            Ok(true) => Inspection { usable: true, text: format!("{} can be read", root.display()) },
+            Ok(true) => Inspection { usable: true, empty: false, text: format!("{} can be read", root.display()) },
             Ok(false) => {
                 let text = format!("{} is empty: is it mounted?", root.display());
-                Inspection { usable: true, text }
+                Inspection { usable: true, empty: true, text }
             }
-            Err(error) => Inspection { usable: false, text: format!("{}: {error}: mount it", root.display()) },
+            Err(error) => {
+                let text = format!("{}: {error}: mount it", root.display());
+                Inspection { usable: false, empty: false, text }
+            }
         }
     }
 }
