@@ -102,6 +102,8 @@ pub enum Certificate {
     Good,
     /// Run out in 2001.
     Expired,
+    /// Runs out in January 2039, a year after a time of 32 bits does.
+    Until2039,
     /// Issued to another host.
     OtherHost,
     /// Signed by a CA that is not in `ca.pem`.

@@ -65,9 +65,13 @@ fn server_params(host: &str, fault: Certificate) -> io::Result<CertificateParams
         _ => vec![host.to_owned(), "localhost".to_owned(), "127.0.0.1".to_owned()],
     };
     let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
-    if fault == Certificate::Expired {
-        params.not_before = date_time_ymd(2000, 1, 1);
-        params.not_after = date_time_ymd(2001, 1, 1);
+    match fault {
+        Certificate::Expired => {
+            params.not_before = date_time_ymd(2000, 1, 1);
+            params.not_after = date_time_ymd(2001, 1, 1);
+        }
+        Certificate::Until2039 => params.not_after = date_time_ymd(2039, 1, 1),
+        Certificate::Good | Certificate::OtherHost | Certificate::OtherCa => {}
     }
     Ok(params)
 }

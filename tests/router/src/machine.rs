@@ -19,8 +19,6 @@ use std::time::{Duration, Instant};
 pub const FLASH_BYTES: u64 = 32 * 1024 * 1024;
 /// Where the guest has it; `init` knows it too.
 const FLASH_ADDRESS: u64 = 1 << 32;
-/// Memory, and room for the flash among the guest's addresses.
-const MEMORY: &str = "160M,slots=1,maxmem=1G";
 /// A start in full, on a busy machine.
 const BOOT: Duration = Duration::from_secs(120);
 /// One command.
@@ -36,6 +34,10 @@ pub struct Plan {
     pub initrd: PathBuf,
     /// The saved state of a machine that has just started; none: each starts in full.
     pub state: Option<PathBuf>,
+    /// MiB of memory, of which Debian's kernel takes 48 for itself.
+    pub memory: u32,
+    /// What the machine can fetch from the host, by TFTP.
+    pub files: Option<PathBuf>,
 }
 
 /// What outlives a machine, and where.
@@ -103,7 +105,12 @@ impl Machine {
             "-display",
             "none",
         ]);
-        command.args(["-m", MEMORY, "-kernel"]).arg(&plan.kernel).arg("-initrd").arg(&plan.initrd);
+        // With room for the flash among the guest's addresses.
+        command
+            .args(["-m", &format!("{}M,slots=1,maxmem=1G", plan.memory), "-kernel"])
+            .arg(&plan.kernel)
+            .arg("-initrd")
+            .arg(&plan.initrd);
         command.args(["-append", "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off audit=0 swiotlb=noforce"]);
         command.args(["-chardev", &format!("file,id=console,path={},append=on", at("console.log"))]);
         command.args(["-chardev", &format!("socket,id=shell,path={},server=on,wait=off", at("shell.sock"))]);
@@ -114,7 +121,9 @@ impl Machine {
         command.args(["-object", &flash, "-device", &format!("nvdimm,memdev=flash,addr={FLASH_ADDRESS:#x}")]);
         let disk = format!("driver=nbd,node-name=disk,server.type=unix,server.path={}", at("disk.sock"));
         command.args(["-blockdev", &disk, "-device", "virtio-blk-pci,drive=disk,write-cache=on"]);
-        command.args(["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]);
+        let files = plan.files.as_ref().map_or_else(String::new, |dir| format!(",tftp={}", dir.display()));
+        let network = format!("user,id=net{files}");
+        command.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net,romfile="]);
         if plan.state.is_some() {
             command.args(["-incoming", "defer"]);
         }
@@ -161,6 +170,18 @@ impl Machine {
     pub fn answer(&mut self) -> Result<String, Trouble> {
         let (code, said) = self.hear(COMMAND)?;
         if code == 0 { Ok(said) } else { Err(trouble!("what the machine was told ended with {code}: {said}")) }
+    }
+
+    /// Waits until it has switched itself off.
+    pub fn wait_off(mut self) -> Result<(), Trouble> {
+        let until = Instant::now() + COMMAND;
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > until {
+                return Err(trouble!("the machine does not go down within {COMMAND:?}"));
+            }
+            thread::sleep(ASKING);
+        }
+        Ok(())
     }
 
     /// Cuts the power.

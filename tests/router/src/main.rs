@@ -1,7 +1,9 @@
-//! A laboratory of power cuts: a small Linux under qemu, with ringpost as its work, on the file systems of routers.
+//! A laboratory: a small Linux under qemu, with ringpost as its work, on the file systems of routers. Its power is cut, its
+//! flash fails, and it is a router that the package is installed on.
 //!
 //! `tests/powercut` prepares it and calls it; `tests/README.md` tells what it does. It is no part of `cargo test`.
 
+mod boot;
 mod cuts;
 mod disk;
 mod faults;
@@ -24,7 +26,9 @@ use std::sync::Mutex;
 use std::time::Instant;
 use trouble::{Trouble, trouble};
 
-const USAGE: &str = "usage: router --kernel FILE --initrd FILE --dir DIR run|faults|wear [FS...] [--cuts N] [--jobs N] [--seed N] [--boot]";
+/// MiB of memory of a machine that only has ringpost.
+const MEMORY: u32 = 160;
+const USAGE: &str = "usage: router --kernel FILE --initrd FILE --dir DIR run|faults|wear|boot [FS...] [--cuts N] [--jobs N] [--seed N] [--boot]";
 
 /// What is asked for.
 struct Words {
@@ -72,14 +76,19 @@ impl Words {
             }
         }
         if words.systems.is_empty() {
-            words.systems = FileSystem::ALL.to_vec();
+            words.systems =
+                FileSystem::ALL.into_iter().filter(|fs| words.command != "boot" || fs.is_on_flash()).collect();
         }
         Ok(words)
     }
 
     /// What the machines are made of; unless told otherwise they go on from a saved start.
     fn plan(&self) -> Result<Plan, Trouble> {
-        let plan = Plan { kernel: self.kernel.clone(), initrd: self.initrd.clone(), state: None };
+        let (memory, files) = match self.command.as_str() {
+            "boot" => (boot::MEMORY, Some(self.dir.join("tftp"))),
+            _ => (MEMORY, None),
+        };
+        let plan = Plan { kernel: self.kernel.clone(), initrd: self.initrd.clone(), state: None, memory, files };
         if self.boot {
             return Ok(plan);
         }
@@ -183,6 +192,24 @@ fn wear(words: &Words) -> Result<bool, Trouble> {
     Ok(results.iter().all(|(_, result)| result.is_ok()))
 }
 
+/// The life of a package on a router, as lines of what was seen.
+fn live(words: &Words) -> Result<bool, Trouble> {
+    let (plan, began) = (words.plan()?, Instant::now());
+    let results = each(words, |fs| {
+        let seconds = || began.elapsed().as_secs();
+        let tell = |text: &str| println!("{:<6} {:>5} s  {text}", fs.name(), seconds());
+        boot::series(fs, &plan, &words.dir, words.seed, tell)
+            .map(|figures| format!("{figures}, {} s in all", seconds()))
+    });
+    for (fs, result) in &results {
+        match result {
+            Ok(figures) => println!("{:<6} {figures}", fs.name()),
+            Err(error) => println!("{:<6} {error}, see {}", fs.name(), console(&words.dir, *fs).display()),
+        }
+    }
+    Ok(results.iter().all(|(_, result)| result.is_ok()))
+}
+
 fn print_account(fs: FileSystem, words: &Words, account: &Account) {
     let Account { played, promised, delivered, lost, twice, invented } = account;
     let (l, t, i) = (lost.len(), twice.len(), invented.len());
@@ -210,6 +237,7 @@ fn main() -> ExitCode {
         "run" => run(&words),
         "faults" => suffer(&words),
         "wear" => wear(&words),
+        "boot" => live(&words),
         other => Err(trouble!("no command {other:?}\n{USAGE}")),
     };
     match done {

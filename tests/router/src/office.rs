@@ -15,8 +15,6 @@ use std::time::Duration;
 
 /// The host's loopback as the virtual machine sees it.
 const HOST: &str = "10.0.2.2";
-/// KiB of the journal: small, so that the ring turns often.
-const JOURNAL_KIB: u32 = 128;
 const REST: Duration = Duration::from_millis(50);
 
 /// A call as it can be played over and over: a transcript and what is its own in it.
@@ -82,20 +80,33 @@ impl Office {
         Ok(office)
     }
 
-    /// The configuration of ringpost, and the certificate that it trusts.
-    pub fn config(&self, journal: &str) -> (String, String) {
+    /// The configuration of ringpost, but for what it keeps on the router: `[pbx]` and then `[[crm]]`, which trusts `ca_file`.
+    pub fn config(&self, ca_file: &str) -> String {
         let (port, webhook) = (self.pbx.address().port(), self.portal.webhook_url());
-        let config = format!(
+        format!(
             "[pbx]\nname = \"office\"\nhost = \"{HOST}\"\nport = {port}\nusername = \"{USERNAME}\"\nsecret = \"{SECRET}\"\n\
-             [journal]\npath = \"{journal}\"\nsize_kib = {JOURNAL_KIB}\n[run]\nstate_dir = \"/run/ringpost\"\n\
-             [[crm]]\nkind = \"bitrix24\"\ndefault_user = 1\nwebhook = \"{webhook}\"\nca_file = \"/run/ca.pem\"\n"
-        );
-        (config, self.portal.ca_pem().to_owned())
+             [[crm]]\nkind = \"bitrix24\"\ndefault_user = 1\nwebhook = \"{webhook}\"\nca_file = \"{ca_file}\"\n"
+        )
+    }
+
+    /// The certificate to trust.
+    pub fn certificate(&self) -> &str {
+        self.portal.ca_pem()
     }
 
     /// The PBX.
     pub fn pbx(&self) -> &Pbx {
         &self.pbx
+    }
+
+    /// The portal is away until [`Self::open_portal`].
+    pub fn close_portal(&self) {
+        self.portal.go_down();
+    }
+
+    /// The portal is there again.
+    pub fn open_portal(&self) -> Result<(), Trouble> {
+        Ok(self.portal.come_up()?)
     }
 
     /// Calls come or do not.

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// KiB of the journal: small, so that the ring turns often.
+const JOURNAL_KIB: u32 = 128;
 /// How often a condition is looked at.
 const ASKING: Duration = Duration::from_millis(100);
 /// From the power to an agent that is logged in, on a busy machine.
@@ -68,17 +70,14 @@ impl Router {
             Layout::Overlay => ("overlay", "/mnt/etc/ringpost/journal"),
             Layout::Bare => ("true", "/flash/journal"),
         };
-        let (config, certificate) = self.office.config(journal);
-        let file = |text: &str, path: &str| format!("printf '%b' '{}' > {path}", text.replace('\n', "\\n"));
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let mut random = fastrand::Rng::new();
-        let boot = format!("{:08x}-0000-4000-8000-{:012x}", random.u32(..), random.u64(..1 << 48));
+        let places = format!(
+            "[journal]\npath = \"{journal}\"\nsize_kib = {JOURNAL_KIB}\n[run]\nstate_dir = \"/run/ringpost\"\n"
+        );
         [
-            format!("date -s @{now}"),
-            format!("boot_id {boot}"),
-            file(&config, "/run/ringpost.toml"),
+            identity(),
+            file(&(places + &self.office.config("/run/ca.pem")), "/run/ringpost.toml"),
             "chmod 600 /run/ringpost.toml".to_owned(),
-            file(&certificate, "/run/ca.pem"),
+            file(self.office.certificate(), "/run/ca.pem"),
             format!("medium {}", self.fs.name()),
             lay.to_owned(),
             "network".to_owned(),
@@ -120,6 +119,19 @@ impl Router {
     fn whereabouts(&self) -> String {
         format!(" ({}; see {})", self.fs.name(), self.bench.console_file().display())
     }
+}
+
+/// The shell's line that gives a machine that was resumed the time of day and an identity of this start.
+pub fn identity() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut random = fastrand::Rng::new();
+    let (first, last) = (random.u32(..), random.u64(..1 << 48));
+    format!("date -s @{now} && boot_id {first:08x}-0000-4000-8000-{last:012x}")
+}
+
+/// The shell's line that writes a file.
+pub fn file(text: &str, path: &str) -> String {
+    format!("printf '%b' '{}' > {path}", text.replace('\n', "\\n"))
 }
 
 /// Looks at a condition until it gives something, at most so long.
