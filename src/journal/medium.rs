@@ -173,6 +173,8 @@ fn mounts() -> String {
 /// One line of the list.
 struct Mount<'a> {
     at: PathBuf,
+    /// What of the file system is seen there.
+    root: PathBuf,
     filesystem: &'a str,
     options: &'a str,
 }
@@ -181,25 +183,29 @@ impl<'a> Mount<'a> {
     /// `36 35 98:0 /root /at options … - type source options`
     fn parse(line: &'a str) -> Option<Self> {
         let (left, right) = line.split_once(" - ")?;
-        let at = unescaped(left.split(' ').nth(4)?);
+        let mut left = left.split(' ').skip(3);
+        let (root, at) = (unescaped(left.next()?), unescaped(left.next()?));
         let mut right = right.splitn(3, ' ');
         let (filesystem, _source) = (right.next()?, right.next()?);
-        Some(Self { at, filesystem, options: right.next().unwrap_or_default() })
+        Some(Self { at, root, filesystem, options: right.next().unwrap_or_default() })
     }
 
-    /// The directory that an overlay writes to.
-    fn upper(&self) -> Option<PathBuf> {
+    /// Where an overlay writes what is written to `path`. A jail sees a part of it only (`root`), with that part of the upper
+    /// directory mounted beside it.
+    fn upper(&self, path: &Path) -> Option<PathBuf> {
         let upper = self.options.split(',').find_map(|option| option.strip_prefix("upperdir="));
-        upper.filter(|_| self.filesystem == "overlay").map(unescaped)
+        let upper = upper.filter(|_| self.filesystem == "overlay").map(unescaped)?;
+        Some(upper.join(self.root.strip_prefix("/").ok()?).join(path.strip_prefix(&self.at).ok()?))
     }
 }
 
 /// The file system that `path` lies on, below an overlay if there is one.
 fn filesystem_of<'a>(path: &Path, mounts: &'a str) -> Option<&'a str> {
     let over = mount_of(path, mounts)?;
-    let below = over.upper().and_then(|upper| mount_of(&upper, mounts));
-    // An overlay on an overlay, or one whose upper directory is not to be seen from here.
-    Some(below.filter(|below| below.filesystem != "overlay").unwrap_or(over).filesystem)
+    let below = over.upper(path).and_then(|upper| mount_of(&upper, mounts));
+    // An overlay on an overlay, or one whose upper directory is not to be seen from here: then its path leads to the root.
+    let seen = below.filter(|below| below.filesystem != "overlay" && below.at != Path::new("/"));
+    Some(seen.unwrap_or(over).filesystem)
 }
 
 /// The mount that holds `path`: the longest that leads to it, the last of those mounted over one another.
@@ -261,6 +267,25 @@ mod tests {
         // The first start of a router, before its flash is ready, and a start in failsafe mode.
         let early = ROUTER.replace("upperdir=/overlay/upper", "upperdir=/tmp/root/upper");
         assert_eq!(on("/etc/ringpost/journal", &early), "tmpfs");
+    }
+
+    /// As ujail shows it: parts of the root, and of what is below.
+    #[test]
+    fn what_is_below_the_overlay_is_found_from_a_jail() {
+        let jail = "\
+40 1 0:33 / / ro - tmpfs tmpfs ro
+41 40 0:20 /etc/ringpost /etc/ringpost ro - overlay overlayfs:/overlay rw,lowerdir=/,upperdir=/overlay/upper,workdir=/overlay/work
+42 41 0:20 /etc/ringpost/journal /etc/ringpost/journal rw - overlay overlayfs:/overlay rw,lowerdir=/,upperdir=/overlay/upper
+43 40 31:3 /upper/etc/ringpost /overlay/upper/etc/ringpost ro,noatime - jffs2 /dev/mtdblock3 rw
+";
+        assert_eq!(on("/etc/ringpost/journal/ring", jail), "jffs2");
+        assert_eq!(on("/etc/ringpost/ringpost.toml", jail), "jffs2");
+        let blind: String = jail.lines().take(3).map(|line| format!("{line}\n")).collect();
+        assert_eq!(
+            on("/etc/ringpost/journal/ring", &blind),
+            "overlay",
+            "what is below is not seen, and is not the jail's root"
+        );
     }
 
     #[test]
