@@ -200,6 +200,18 @@ impl Agent {
         Ok(ended?.code())
     }
 
+    /// Has it read its file again, and waits until it goes on with it.
+    ///
+    /// # Errors
+    /// It does not run, or does not go on in time.
+    pub fn reload(&self) -> Result<(), Trouble> {
+        let gone_on = || self.log().matches("going on with the new configuration").count();
+        let before = gone_on();
+        let pid = self.child().as_ref().map(Pid::from_child).ok_or(Trouble::Gone)?;
+        kill_process(pid, Signal::HUP).map_err(io::Error::from)?;
+        wait_until("the agent goes on with its file", END, || (gone_on() > before).then_some(()))
+    }
+
     /// `ringpost status --json`; none while there is nobody to answer.
     #[must_use]
     pub fn status(&self) -> Option<Value> {

@@ -314,6 +314,29 @@ live::office! {
     }
 }
 
+live::office! {
+    /// While it rings, while they talk, and when they hang up: nothing of the call is missed, and its talk is exact.
+    pjsip fn reloaded_again_and_again(office) {
+        let (client, call, phone) = ringing(office)?;
+        office.agent.reload()?;
+        office.await_cards(&client, &[USER_OF_101])?;
+        let answered = phone.answer()?;
+        office.agent.reload()?;
+        thread::sleep(secs(2.0));
+        let reload = thread::scope(|scope| {
+            let reload = scope.spawn(|| office.agent.reload());
+            let ended = call.hang_up();
+            (reload.join(), ended)
+        });
+        let (Ok(Ok(())), Ok(ended)) = reload else { panic!("{}", office.agent.log()) };
+        let finished = office.only_call(&client, DELIVERY)?;
+        assert_talk(&finished, USER_OF_101, ended.at - answered, 1.0);
+        assert!(office.agent.calls()?.iter().all(|call| call["exact"] == true), "{}", office.agent.log());
+        assert!(!office.agent.log().contains("link"), "the link stays: {}", office.agent.log());
+        Ok(())
+    }
+}
+
 /// The PBX goes in mid-call and comes back.
 fn the_pbx_goes(office: &Office, go: impl FnOnce() -> Result<(), live::Trouble>) -> Verdict {
     let (client, call, phone) = ringing(office)?;
