@@ -347,11 +347,17 @@ impl Hub {
             && self.appends.is_empty()
     }
 
-    /// Waits for the mirror's last write; the other threads end with the process. The tracker may follow on in another
-    /// hub.
-    pub fn leave(self) -> Box<Tracker> {
+    /// Gives the CRMs work again: nobody takes over after all.
+    pub fn work(&mut self) {
+        self.seats.iter_mut().for_each(|seat| seat.schedule.work());
+    }
+
+    /// Waits for the mirror's last write; the other threads end with the process. What another hub of this process may go
+    /// on with: the tracker, and what would be on the mirror, whether or not it could be written.
+    pub fn leave(self, now: Stamp) -> (Box<Tracker>, Option<SavedImage>) {
+        let saved = self.saved(now);
         drop(self.mirror); // a mirror ends with its last write
-        Box::new(self.tracker)
+        (Box::new(self.tracker), saved)
     }
 
     /// The CRMs.

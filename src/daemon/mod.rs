@@ -19,7 +19,6 @@ pub use pbx::tell_tracker;
 pub use reload::Origin;
 pub use start::{StartError, name_of, ports, start, tag_of};
 
-use crate::call::tracker::Tracker;
 use crate::clock;
 use crate::config::Config;
 use crate::deliver::job::Report;
@@ -31,7 +30,7 @@ use crate::status;
 use core::time::Duration;
 use hub::Hub;
 use pbx::Pbx;
-use reload::{Next, Reload};
+use reload::{Kept, Next, Reload};
 use std::path::PathBuf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -112,7 +111,9 @@ impl Daemon {
             let now = clock::now();
             self.pbx.turn(&mut self.hub);
             self.hub.pump(now);
-            if self.reload.is_due() && self.hub.rest() {
+            if !self.reload.is_due() {
+                self.hub.work();
+            } else if self.hub.rest() {
                 return self.reload.take();
             }
             let wake = self.wake();
@@ -184,7 +185,7 @@ impl Daemon {
     }
 
     /// Writes down what must outlive the process. Requests that are under way are looked up by the next one.
-    async fn end(mut self) -> (Pbx, Box<Tracker>) {
+    async fn end(mut self) -> Kept {
         let closed = async {
             while !self.hub.close(clock::now()) {
                 let Some(reply) = self.replies.recv().await else { return };
@@ -200,7 +201,8 @@ impl Daemon {
         if timeout(CLOSE_TIMEOUT, closed).await.is_err() {
             log::error!("the journal did not end in time; what it had not synced is on the mirror");
         }
-        (self.pbx, self.hub.leave())
+        let (tracker, saved) = self.hub.leave(clock::now());
+        Kept { followed: Some((self.pbx, tracker)), saved }
     }
 }
 

@@ -6,7 +6,7 @@
 //! and mirror, but where `[pbx]` stayed as it was connection and tracker are handed over, and not an event is missed.
 //! Another `[pbx]` is connected to anew; calls in progress are taken up as after a restart.
 
-use super::start::{Desk, Prepared, ports, saved_image};
+use super::start::{Desk, Prepared, ports};
 use super::{Daemon, Pbx};
 use crate::call::tracker::Tracker;
 use crate::config::{self, Config};
@@ -31,11 +31,12 @@ pub(super) struct Next {
     desks: Vec<Desk>,
 }
 
-/// What a daemon hands to the next one.
+/// What a daemon, or an earlier process of this boot, hands to the next one.
+#[derive(Default)]
 pub(super) struct Kept {
     /// The PBX and who follows its calls, where both may stay.
     pub followed: Option<(Pbx, Box<Tracker>)>,
-    /// What was on the mirror.
+    /// Calls in progress, their cards, and finished calls that are not in the journal.
     pub saved: Option<SavedImage>,
 }
 
@@ -62,7 +63,10 @@ impl Reload {
         let read = reading.await.unwrap_or_else(|error| Err(format!("it could not be read: {error}")));
         self.reading = None;
         match read {
-            Ok(next) => self.next = Some(next),
+            Ok(next) => {
+                log::info!("the new configuration is well; it is taken up when the requests under way are answered");
+                self.next = Some(next);
+            }
             Err(why) => {
                 log::error!("the new configuration is not used, ringpost goes on with the old one:");
                 why.lines().for_each(|line| log::error!("{}", line.trim()));
@@ -101,9 +105,7 @@ impl Daemon {
     pub(super) async fn go_on(mut self, next: Next) -> io::Result<Self> {
         let (old, origin) = (self.config.clone(), self.origin.take());
         let mirror = self.mirror_file.clone();
-        let (pbx, tracker) = self.end().await;
-        let mut kept =
-            Kept { followed: Some((pbx, tracker)), saved: saved_image(&mirror, crate::boot::BootId::current()) };
+        let mut kept = self.end().await;
         let Next { config, desks } = next;
         let prepared = match Prepared::new(&config, desks) {
             Ok(prepared) => {
@@ -120,7 +122,7 @@ impl Daemon {
                 Prepared::new(&old, desks).map_err(io::Error::other)?
             }
         };
-        let mut daemon = prepared.into_daemon(Some(kept));
+        let mut daemon = prepared.into_daemon(kept);
         daemon.origin = origin;
         // The old mirror tells of a state that only the new one keeps up to date.
         if daemon.mirror_file != mirror {

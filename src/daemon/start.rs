@@ -66,7 +66,8 @@ impl std::error::Error for StartError {}
 /// directory that is not there) is logged and lived with instead.
 pub fn start(config: &Config) -> Result<Daemon, StartError> {
     let desks = ports(&config.crm).map_err(StartError::Crm)?;
-    Ok(Prepared::new(config, desks)?.into_daemon(None))
+    let saved = saved_image(&mirror_file(config), BootId::current());
+    Ok(Prepared::new(config, desks)?.into_daemon(Kept { followed: None, saved }))
 }
 
 /// Everything of a daemon that may fail to be made.
@@ -79,8 +80,6 @@ pub(super) struct Prepared {
     replies: mpsc::Receiver<Reply>,
     mirror: Mirror,
     mirror_file: PathBuf,
-    /// What an earlier process of this boot left.
-    saved: Option<SavedImage>,
 }
 
 impl Prepared {
@@ -99,20 +98,16 @@ impl Prepared {
                 JournalError::Locked => StartError::JournalLocked,
                 other => StartError::Journal(other),
             })?;
-        let mirror_file = state_dir.join("calls");
-        let saved = saved_image(&mirror_file, boot);
+        let mirror_file = mirror_file(config);
         let mirror = Mirror::start(mirror_file.clone(), boot).map_err(StartError::Thread)?;
         let config = config.clone();
-        Ok(Self { config, began, seats, reports, journal, replies, mirror, mirror_file, saved })
+        Ok(Self { config, began, seats, reports, journal, replies, mirror, mirror_file })
     }
 
-    /// The daemon; with what the one before it in this process handed over.
-    pub(super) fn into_daemon(self, kept: Option<Kept>) -> Daemon {
-        let Self { config, began, seats, reports, journal, replies, mirror, mirror_file, saved } = self;
-        let (followed, saved) = match kept {
-            Some(Kept { followed, saved }) => (followed, saved),
-            None => (None, saved),
-        };
+    /// The daemon, which goes on with what was handed over.
+    pub(super) fn into_daemon(self, kept: Kept) -> Daemon {
+        let Self { config, began, seats, reports, journal, replies, mirror, mirror_file } = self;
+        let Kept { followed, saved } = kept;
         let (pbx, tracker) = match followed {
             Some((pbx, tracker)) => (pbx, Following::On(tracker)),
             None => (Pbx::new(&config.pbx, fastrand::u64(..)), Following::Anew(tracker_config(&config))),
@@ -140,6 +135,11 @@ impl Prepared {
             config,
         }
     }
+}
+
+/// Where calls in progress outlive the process.
+fn mirror_file(config: &Config) -> PathBuf {
+    config.run.state_dir.join("calls")
 }
 
 fn tracker_config(config: &Config) -> TrackerConfig {
@@ -219,7 +219,7 @@ fn journal_setup(config: &Config, boot: BootId, seats: &[Seat]) -> Setup {
 }
 
 /// What an earlier process of this boot left, if it can be read and trusted.
-pub(super) fn saved_image(file: &Path, boot: BootId) -> Option<SavedImage> {
+fn saved_image(file: &Path, boot: BootId) -> Option<SavedImage> {
     let bytes = match mirror::load(file, boot) {
         Ok(bytes) => bytes,
         Err(NoMirror::Absent | NoMirror::OtherBoot) => return None,

@@ -345,6 +345,11 @@ impl Schedule {
         !self.busy.get(lane as usize).copied().unwrap_or(false)
     }
 
+    /// Every lane gets work again.
+    pub fn work(&mut self) {
+        self.resting = [false; 3];
+    }
+
     /// It gets no job now.
     fn is_busy(&self, lane: Lane) -> bool {
         let is_set = |lanes: &[bool; 3]| lanes.get(lane as usize).copied().unwrap_or(true);

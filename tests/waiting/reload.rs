@@ -3,7 +3,7 @@
 use crate::agent::{Agent, Place};
 use crate::backlog::{LATER, SOON, client, missed};
 use pbx::Pbx;
-use portal::{Portal, PortalConfig, State};
+use portal::{Fault, Portal, PortalConfig, State};
 use rustix::process::Signal;
 use std::fs;
 use std::time::Duration;
@@ -50,7 +50,7 @@ fn are_exact(agent: &Agent) -> bool {
 /// once and with everything that was heard of it.
 #[test]
 fn calls_go_on_through_many_reloads() {
-    const CALLS: usize = 40;
+    const CALLS: usize = 24;
     let (pbx, portal) = (Pbx::start(), portal());
     let mut agent = Agent::beside(&pbx, Some(&portal));
     in_step(&pbx, &portal);
@@ -60,7 +60,7 @@ fn calls_go_on_through_many_reloads() {
             // Each line has a call under way most of the time: two seconds each, the next one at once.
             scope.spawn(move || (0..CALLS / 4).for_each(|nth| pbx.play(&missed(line * 10 + nth), 8.0)));
         }
-        for round in 1..=12 {
+        for round in 1..=6 {
             let user = format!("default_user = {}", 1 + round % 2);
             edit(&agent.place, &format!("default_user = {}", 2 - round % 2), &user);
             agent.signal(Signal::HUP);
@@ -92,6 +92,28 @@ fn a_broken_file_changes_nothing_and_is_told() {
     pbx.play(&missed(1), 1000.0);
     portal.wait_for(LATER, |state| state.calls().first().map(|_| ())).expect("the call arrives");
     assert_eq!(pbx.connections(), 1);
+}
+
+/// A reload waits for the portal's answer; when the file is broken before that comes, all goes on as it was.
+#[test]
+fn a_reload_that_is_overtaken_by_a_broken_file_leaves_no_lane_at_rest() {
+    let (pbx, portal) = (Pbx::start(), portal());
+    let mut agent = Agent::beside(&pbx, Some(&portal));
+    in_step(&pbx, &portal);
+    portal.fault(Fault::slow_before(Duration::from_secs(8)).on("telephony.externalcall.register"));
+    pbx.play(&missed(1), 1000.0);
+    portal
+        .wait_for(SOON, |state| state.requests_of("telephony.externalcall.register").next().map(|_| ()))
+        .expect("the call is on its way");
+    agent.signal(Signal::HUP);
+    let text = fs::read_to_string(agent.place.config()).expect("the configuration");
+    agent.wait_log("the new configuration is well", SOON);
+    agent.place.write_config(&text.replace("default_user", "defualt_user"));
+    agent.signal(Signal::HUP);
+    agent.wait_log("the new configuration is not used", SOON);
+    pbx.play(&missed(2), 1000.0);
+    portal.wait_for(LATER, |state| (state.calls().len() == 2).then_some(())).expect("both calls arrive");
+    assert_eq!(times(&agent, GOES_ON), 0, "{}", agent.log());
 }
 
 /// A portal whose certificate nobody vouches for any more is found out before the old daemon ends.

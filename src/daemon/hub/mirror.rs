@@ -9,7 +9,7 @@ use super::{Hub, Seat};
 use crate::call::record::CallId;
 use crate::clock::{Monotonic, Stamp};
 use crate::crm::Ticket;
-use crate::daemon::image::{CardImage, FinishedImage, Image};
+use crate::daemon::image::{CardImage, FinishedImage, Image, SavedImage};
 use crate::journal::Crm;
 use crate::limits::{MIRROR_GATHER, MIRROR_INTERVAL};
 use std::sync::Arc;
@@ -91,13 +91,8 @@ impl Hub {
         if !self.mirrored.dirty && self.mirror_due().is_none_or(|due| now.mono < due) {
             return;
         }
-        let image = Image {
-            tracker: self.tracker.export(self.last_heard.unwrap_or(now)),
-            cards: self.seats.iter().flat_map(card_images).collect(),
-            finished: self.unsafe_calls(),
-        };
         let mut content = self.mirror.buffer();
-        if let Err(error) = serde_json::to_writer(&mut content, &image) {
+        if let Err(error) = serde_json::to_writer(&mut content, &self.image(now)) {
             log::error!("the mirror could not be made: {error}");
             content.clear(); // no state is better than an old one
         }
@@ -109,6 +104,19 @@ impl Hub {
         self.mirrored.tracker_generation = self.tracker.generation();
         self.mirrored.dirty = false;
         self.mirrored.at = now.mono;
+    }
+
+    fn image(&self, now: Stamp) -> Image<'_> {
+        Image {
+            tracker: self.tracker.export(self.last_heard.unwrap_or(now)),
+            cards: self.seats.iter().flat_map(card_images).collect(),
+            finished: self.unsafe_calls(),
+        }
+    }
+
+    /// The present state as another process would read it.
+    pub(super) fn saved(&self, now: Stamp) -> Option<SavedImage> {
+        serde_json::to_string(&self.image(now)).and_then(|text| serde_json::from_str(&text)).ok()
     }
 
     /// The last state was tried and could not be written.
