@@ -52,7 +52,9 @@ impl Bench {
     /// A bench with `image` as the disk and `flash` as the flash.
     pub fn new(dir: PathBuf, image: Vec<u8>, flash: Vec<u8>) -> Result<Self, Trouble> {
         std::fs::create_dir_all(&dir)?;
-        let disk = Disk::serve(image, &dir.join("disk.sock"))?;
+        let socket = dir.join("disk.sock");
+        let _ = std::fs::remove_file(&socket); // of the bench before
+        let disk = Disk::serve(image, &socket)?;
         let mut file = File::create(dir.join("flash"))?;
         file.write_all(&flash)?;
         file.set_len(FLASH_BYTES)?;

@@ -204,7 +204,7 @@ fn live(words: &Words) -> Result<bool, Trouble> {
     for (fs, result) in &results {
         match result {
             Ok(figures) => println!("{:<6} {figures}", fs.name()),
-            Err(error) => println!("{:<6} {error}, see {}", fs.name(), console(&words.dir, *fs).display()),
+            Err(error) => println!("{:<6} {error}", fs.name()),
         }
     }
     Ok(results.iter().all(|(_, result)| result.is_ok()))
