@@ -15,7 +15,7 @@ use ringpost::text::bounded;
 use std::io::ErrorKind;
 use std::panic::catch_unwind;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Power cuts of each play in the quick tier.
 const QUICK_CUTS: u64 = 400;
@@ -40,18 +40,19 @@ fn play_seeds(name: &str, share: f64, play: fn(u64) -> u64) {
         return;
     }
     let wanted = deep_cuts().map_or((QUICK_CUTS as f64 * share.sqrt()) as u64, |cuts| (cuts as f64 * share) as u64);
-    let (kept, next, cuts) = (Mutex::new(kept_seeds(name)), AtomicU64::new(1), AtomicU64::new(0));
+    // MIPS has no atomics of 64 bits.
+    let (kept, next, cuts) = (Mutex::new(kept_seeds(name)), AtomicU32::new(1), AtomicU32::new(0));
     let failed = Mutex::new(Vec::new());
     let work = || {
         loop {
             let kept = kept.lock().unwrap().pop();
-            let is_enough = cuts.load(Ordering::Relaxed) >= wanted || !failed.lock().unwrap().is_empty();
+            let is_enough = u64::from(cuts.load(Ordering::Relaxed)) >= wanted || !failed.lock().unwrap().is_empty();
             if kept.is_none() && is_enough {
                 return;
             }
-            let seed = kept.unwrap_or_else(|| next.fetch_add(1, Ordering::Relaxed));
+            let seed = kept.unwrap_or_else(|| next.fetch_add(1, Ordering::Relaxed).into());
             match catch_unwind(|| play(seed)) {
-                Ok(made) => _ = cuts.fetch_add(made, Ordering::Relaxed),
+                Ok(made) => _ = cuts.fetch_add(made as u32, Ordering::Relaxed),
                 Err(_) => failed.lock().unwrap().push(seed),
             }
         }

@@ -7,7 +7,7 @@
 //! journal_open crc                     CRC-32 a second, to compare machines by
 //! ```
 //!
-//! `tests/mips` runs it natively and on emulated MIPS. An example and no bench, so that it is built as the shipped binary
+//! `tests/foreign` runs it natively and on emulated MIPS. An example and no bench, so that it is built as the shipped binary
 //! is. Makes no judgement: the script compares.
 #![allow(clippy::expect_used)] // a measurement may panic
 #![deny(unsafe_code)]
