@@ -306,6 +306,11 @@ pub const CA_FILE_BYTES: u64 = 1024 * 1024;
 
 // ---- the process ----------------------------------------------------------------------------------------------------------------
 
+/// How long a reload waits for the old journal's thread to let go of its file, which a flash that is slow holds up. Then the
+/// process ends, and the service manager starts the next one.
+pub const RELOAD_JOURNAL_PATIENCE: Duration = Duration::from_secs(60);
+/// How often it looks.
+pub const RELOAD_JOURNAL_RETRY: Duration = Duration::from_millis(500);
 /// Most memory that may be allocated, in bytes (`RLIMIT_DATA`: heap and stacks): ten times the budget of 6 MiB, for a
 /// journal of 16 MiB and several CRMs need more than the usual office. Past it an allocation fails, the process ends, and the next one goes on from
 /// journal and mirror.

@@ -24,6 +24,7 @@ use crate::journal::thread::{Reply, Request};
 use crate::journal::{Addressee, Crm, CrmTag, Entry, Part, Seq};
 use crate::limits::{APPENDS_IN_FLIGHT, CLOCK_DISAGREEMENT};
 use crate::log::Repeated;
+use crate::number::rules::Rules;
 use crate::status;
 use journal::Account;
 use mirror::Mirrored;
@@ -111,8 +112,22 @@ pub struct Hub {
 pub enum Following {
     /// A tracker that takes up what an earlier process left, if there was one.
     Anew(TrackerConfig),
-    /// That of the hub before this one in the same process: nothing of the PBX was missed.
-    On(Box<Tracker>),
+    /// What the hub before this one in the same process followed: nothing of the PBX was missed.
+    On(Box<Followed>),
+}
+
+/// A tracker, and what its hub knew of the link.
+pub struct Followed {
+    tracker: Tracker,
+    last_heard: Option<Stamp>,
+    resync_wanted: bool,
+}
+
+impl Followed {
+    /// Tells numbers by other rules from now on.
+    pub fn follow_rules(&mut self, numbers: Arc<Rules>) {
+        self.tracker.follow_rules(numbers);
+    }
 }
 
 /// The parts that a hub is made of.
@@ -139,13 +154,13 @@ impl Hub {
             Some(SavedImage { tracker, cards, finished }) => (Some(tracker), cards, finished),
             None => (None, Vec::new(), Vec::new()),
         };
-        let (tracker, last_heard) = match (tracker, saved) {
-            (Following::On(tracker), _) => (*tracker, None),
-            (Following::Anew(config), None) => (Tracker::new(config), None),
+        let (tracker, last_heard, resync_wanted) = match (tracker, saved) {
+            (Following::On(followed), _) => (followed.tracker, followed.last_heard, followed.resync_wanted),
+            (Following::Anew(config), None) => (Tracker::new(config), None, false),
             // Until the link lives nothing is known of the saved calls beyond what the earlier process heard.
             (Following::Anew(config), Some(saved)) => {
                 let heard = saved.saved_at();
-                (Tracker::restore(config, saved, now), Some(heard))
+                (Tracker::restore(config, saved, now), Some(heard), false)
             }
         };
         let mut hub = Self {
@@ -159,7 +174,7 @@ impl Hub {
             mirror_fault: Repeated::default(),
             mirrored: Mirrored::nothing(),
             account: Account::since(now.mono),
-            resync_wanted: false,
+            resync_wanted,
             last_heard,
             clock: ClockWatch::default(),
         };
@@ -342,9 +357,11 @@ impl Hub {
             let busy = seats.iter_mut().map(|seat| u32::from(!seat.schedule.rest(lane)));
             busy.sum::<u32>() == 0
         };
+        // Cards last: they are shown until there is nothing else to wait for.
         all(&mut self.seats, Lane::Recordings)
-            && all(&mut self.seats, Lane::Cards) & all(&mut self.seats, Lane::Calls)
+            && all(&mut self.seats, Lane::Calls)
             && self.appends.is_empty()
+            && all(&mut self.seats, Lane::Cards)
     }
 
     /// Gives the CRMs work again: nobody takes over after all.
@@ -354,10 +371,11 @@ impl Hub {
 
     /// Waits for the mirror's last write; the other threads end with the process. What another hub of this process may go
     /// on with: the tracker, and what would be on the mirror, whether or not it could be written.
-    pub fn leave(self, now: Stamp) -> (Box<Tracker>, Option<SavedImage>) {
+    pub fn leave(self, now: Stamp) -> (Box<Followed>, Option<SavedImage>) {
         let saved = self.saved(now);
         drop(self.mirror); // a mirror ends with its last write
-        (Box::new(self.tracker), saved)
+        let Self { tracker, last_heard, resync_wanted, .. } = self;
+        (Box::new(Followed { tracker, last_heard, resync_wanted }), saved)
     }
 
     /// The CRMs.

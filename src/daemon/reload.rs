@@ -6,15 +6,17 @@
 //! and mirror, but where `[pbx]` stayed as it was connection and tracker are handed over, and not an event is missed.
 //! Another `[pbx]` is connected to anew; calls in progress are taken up as after a restart.
 
-use super::start::{Desk, Prepared, ports};
+use super::hub::Followed;
+use super::start::{Desk, Prepared, StartError, ports};
 use super::{Daemon, Pbx};
-use crate::call::tracker::Tracker;
 use crate::config::{self, Config};
 use crate::daemon::image::SavedImage;
+use crate::limits::{RELOAD_JOURNAL_PATIENCE, RELOAD_JOURNAL_RETRY};
 use log::LevelFilter;
 use std::io;
 use std::path::PathBuf;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
 
 /// Where the configuration came from.
 #[derive(Clone, Debug)]
@@ -35,7 +37,7 @@ pub(super) struct Next {
 #[derive(Default)]
 pub(super) struct Kept {
     /// The PBX and who follows its calls, where both may stay.
-    pub followed: Option<(Pbx, Box<Tracker>)>,
+    pub followed: Option<(Pbx, Box<Followed>)>,
     /// Calls in progress, their cards, and finished calls that are not in the journal.
     pub saved: Option<SavedImage>,
 }
@@ -107,7 +109,7 @@ impl Daemon {
         let mirror = self.mirror_file.clone();
         let mut kept = self.end().await;
         let Next { config, desks } = next;
-        let prepared = match Prepared::new(&config, desks) {
+        let prepared = match prepared(&config, &desks).await {
             Ok(prepared) => {
                 changed(&old, &config, &mut kept);
                 if let Some(Origin { level: None, .. }) = origin {
@@ -119,7 +121,7 @@ impl Daemon {
             Err(error) => {
                 log::error!("the new configuration cannot be started, ringpost goes on with the old one: {error}");
                 let desks = ports(&old.crm).map_err(io::Error::other)?;
-                Prepared::new(&old, desks).map_err(io::Error::other)?
+                prepared(&old, &desks).await.map_err(io::Error::other)?
             }
         };
         let mut daemon = prepared.into_daemon(kept);
@@ -132,13 +134,24 @@ impl Daemon {
     }
 }
 
+/// The old journal's thread may still wait for a flash that is slow: its lock is waited for.
+async fn prepared(config: &Config, desks: &[Desk]) -> Result<Prepared, StartError> {
+    let until = Instant::now() + RELOAD_JOURNAL_PATIENCE;
+    loop {
+        match Prepared::new(config, desks.to_vec()) {
+            Err(StartError::JournalLocked) if Instant::now() < until => sleep(RELOAD_JOURNAL_RETRY).await,
+            made => return made,
+        }
+    }
+}
+
 /// What a change of the configuration means for what is handed over.
 fn changed(old: &Config, new: &Config, kept: &mut Kept) {
     if new.pbx != old.pbx {
         kept.followed = None;
     }
-    if let Some((_, tracker)) = &mut kept.followed {
-        tracker.follow_rules(std::sync::Arc::clone(&new.numbers));
+    if let Some((_, followed)) = &mut kept.followed {
+        followed.follow_rules(std::sync::Arc::clone(&new.numbers));
     }
     if new.journal.path != old.journal.path {
         log::warn!(

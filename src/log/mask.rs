@@ -28,7 +28,9 @@ static HIDDEN: RwLock<Vec<Secret>> = RwLock::new(Vec::new());
 pub fn hide(secret: &Secret) {
     let part = Secret::new(secret_part(secret));
     let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);
-    if part.expose().len() >= SHORTEST_HIDDEN && !hidden.contains(&part) {
+    if part.expose().len() >= SHORTEST_HIDDEN {
+        // Those in force are hidden with each reading, so they are the last to be forgotten.
+        hidden.retain(|known| *known != part);
         if hidden.len() >= HIDDEN_SECRETS {
             hidden.remove(0);
         }

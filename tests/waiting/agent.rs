@@ -91,11 +91,21 @@ impl Agent {
         Self::run_in_boot(place, None)
     }
 
+    /// On flash whose every sync takes so long.
+    pub fn run_on_slow_flash(place: Place, sync: Duration) -> Self {
+        Self::run_with(place, &[("RINGPOST_TEST_SLOW_SYNC_MS", &sync.as_millis().to_string())])
+    }
+
     /// As if the machine had been started anew, or were another one: `boot` is the kernel's identity of a boot.
     pub fn run_in_boot(place: Place, boot: Option<&str>) -> Self {
+        let boot: Vec<(&str, &str)> = boot.map(|boot| ("RINGPOST_TEST_BOOT_ID", boot)).into_iter().collect();
+        Self::run_with(place, &boot)
+    }
+
+    fn run_with(place: Place, variables: &[(&str, &str)]) -> Self {
         let log = File::create(place.path().join("log")).expect("a log file");
         let mut command = Command::new(BINARY);
-        command.envs(boot.map(|boot| ("RINGPOST_TEST_BOOT_ID", boot)));
+        command.envs(variables.iter().copied());
         command.arg("-c").arg(place.config()).arg("run").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = command.spawn().expect("ringpost starts");
         Self { place, child }

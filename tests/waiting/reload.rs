@@ -116,6 +116,20 @@ fn a_reload_that_is_overtaken_by_a_broken_file_leaves_no_lane_at_rest() {
     assert_eq!(times(&agent, GOES_ON), 0, "{}", agent.log());
 }
 
+/// Flash that collects its garbage holds the old journal's file for longer than its end is waited for.
+#[test]
+fn flash_that_is_slow_delays_a_reload_and_ends_nothing() {
+    let (pbx, portal) = (Pbx::start(), portal());
+    let place = Place::new();
+    place.configure(pbx.address(), Some(&portal));
+    let mut agent = Agent::run_on_slow_flash(place, Duration::from_secs(12));
+    in_step(&pbx, &portal);
+    agent.signal(Signal::HUP);
+    agent.wait_log(GOES_ON, LATER);
+    pbx.play(&missed(1), 1000.0);
+    portal.wait_for(LATER, |state| state.calls().first().map(|_| ())).expect("the call arrives");
+}
+
 /// A portal whose certificate nobody vouches for any more is found out before the old daemon ends.
 #[test]
 fn certificates_that_cannot_be_read_change_nothing() {
