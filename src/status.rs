@@ -41,6 +41,8 @@ pub struct Report {
     pub mirror: bool,
     /// What is wrong with this machine's clock; empty: nothing.
     pub clock: String,
+    /// What a new configuration waits for before it is taken up; empty: none waits.
+    pub reload: String,
 }
 
 /// The PBX as the link sees it.
@@ -161,6 +163,8 @@ pub enum StatusError {
     NotRunning(PathBuf),
     /// The socket may not be opened.
     Denied(PathBuf),
+    /// It is there, and says nothing in time.
+    Busy,
     /// What came was no report.
     Unreadable,
 }
@@ -176,6 +180,7 @@ impl fmt::Display for StatusError {
             Self::Denied(path) => {
                 write!(f, "{} may not be opened: run this as root or as ringpost's user", path.display())
             }
+            Self::Busy => write!(f, "ringpost runs but is too busy to answer: ask again"),
             Self::Unreadable => write!(f, "what answers is no ringpost of this version: restart the service"),
         }
     }
@@ -194,7 +199,10 @@ pub fn ask(path: &Path) -> Result<Told, StatusError> {
     })?;
     let _ = stream.set_read_timeout(Some(STATUS_CLIENT_TIMEOUT));
     let mut text = String::new();
-    stream.take(STATUS_BYTES).read_to_string(&mut text).map_err(|_| StatusError::Unreadable)?;
+    stream.take(STATUS_BYTES).read_to_string(&mut text).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => StatusError::Busy,
+        _ => StatusError::Unreadable,
+    })?;
     let (json, people) =
         text.split_once('\n').filter(|(json, _)| json.starts_with('{')).ok_or(StatusError::Unreadable)?;
     Ok(Told { json: json.to_owned(), people: people.to_owned() })
@@ -232,6 +240,9 @@ impl fmt::Display for Report {
         }
         if !self.clock.is_empty() {
             writeln!(f, "clock    {}", self.clock)?;
+        }
+        if !self.reload.is_empty() {
+            writeln!(f, "reload   the new configuration waits until this is done: {}", self.reload)?;
         }
         for crm in &self.crm {
             f.write_char('\n')?;

@@ -142,6 +142,17 @@ pub enum Lane {
     Recordings,
 }
 
+impl Lane {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Cards => "cards",
+            Self::Calls => "calls",
+            Self::Recordings => "recordings",
+        }
+    }
+}
+
 /// One CRM, as the delivery lanes see it. Methods block for at most the timeouts of [`crate::limits`].
 pub trait Port: Send + Sync {
     /// Name for logs and `status`: the kind and, with several of one kind, its number.

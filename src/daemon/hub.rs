@@ -7,8 +7,11 @@
 //!
 //! Bounds: [`APPENDS_IN_FLIGHT`] calls between tracker and journal; everything else is bounded by its owner.
 
+mod handover;
 mod journal;
 mod mirror;
+
+pub use handover::Followed;
 
 use super::clockwatch::{ClockWatch, News};
 use super::desks::{JournalDesk, LaneDesk, MirrorDesk};
@@ -16,7 +19,7 @@ use super::image::SavedImage;
 use crate::call::record::{CallId, CallRecord};
 use crate::call::tracker::{Output, Tracker, TrackerConfig};
 use crate::clock::{Monotonic, Stamp};
-use crate::crm::{Lane, Port, Ticket};
+use crate::crm::{Port, Ticket};
 use crate::deliver::job::Report;
 use crate::deliver::schedule::{Policy, Schedule};
 use crate::journal::record::repeated_id;
@@ -24,7 +27,6 @@ use crate::journal::thread::{Reply, Request};
 use crate::journal::{Addressee, Crm, CrmTag, Entry, Part, Seq};
 use crate::limits::{APPENDS_IN_FLIGHT, CLOCK_DISAGREEMENT};
 use crate::log::Repeated;
-use crate::number::rules::Rules;
 use crate::status;
 use journal::Account;
 use mirror::Mirrored;
@@ -114,20 +116,6 @@ pub enum Following {
     Anew(TrackerConfig),
     /// What the hub before this one in the same process followed: nothing of the PBX was missed.
     On(Box<Followed>),
-}
-
-/// A tracker, and what its hub knew of the link.
-pub struct Followed {
-    tracker: Tracker,
-    last_heard: Option<Stamp>,
-    resync_wanted: bool,
-}
-
-impl Followed {
-    /// Tells numbers by other rules from now on.
-    pub fn follow_rules(&mut self, numbers: Arc<Rules>) {
-        self.tracker.follow_rules(numbers);
-    }
 }
 
 /// The parts that a hub is made of.
@@ -347,35 +335,6 @@ impl Hub {
         self.write_mirror(now);
         self.send_appends();
         self.journal.request(Request::Close).is_ok()
-    }
-
-    /// Gives the CRMs no more work. Returns whether all that was begun is done: requests answered, finished calls
-    /// in the journal. The upload of a recording may take minutes, so calls and cards go on until it is over.
-    pub fn rest(&mut self) -> bool {
-        // Every one is told to rest, whatever the one before it says.
-        let all = |seats: &mut [Seat], lane| {
-            let busy = seats.iter_mut().map(|seat| u32::from(!seat.schedule.rest(lane)));
-            busy.sum::<u32>() == 0
-        };
-        // Cards last: they are shown until there is nothing else to wait for.
-        all(&mut self.seats, Lane::Recordings)
-            && all(&mut self.seats, Lane::Calls)
-            && self.appends.is_empty()
-            && all(&mut self.seats, Lane::Cards)
-    }
-
-    /// Gives the CRMs work again: nobody takes over after all.
-    pub fn work(&mut self) {
-        self.seats.iter_mut().for_each(|seat| seat.schedule.work());
-    }
-
-    /// Waits for the mirror's last write; the other threads end with the process. What another hub of this process may go
-    /// on with: the tracker, and what would be on the mirror, whether or not it could be written.
-    pub fn leave(self, now: Stamp) -> (Box<Followed>, Option<SavedImage>) {
-        let saved = self.saved(now);
-        drop(self.mirror); // a mirror ends with its last write
-        let Self { tracker, last_heard, resync_wanted, .. } = self;
-        (Box::new(Followed { tracker, last_heard, resync_wanted }), saved)
     }
 
     /// The CRMs.

@@ -31,7 +31,6 @@ use core::time::Duration;
 use hub::Hub;
 use pbx::Pbx;
 use reload::{Kept, Next, Reload};
-use std::path::PathBuf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -56,7 +55,6 @@ pub struct Daemon {
     config: Config,
     /// None: a reload is refused.
     origin: Option<Origin>,
-    mirror_file: PathBuf,
     reload: Reload,
 }
 
@@ -82,6 +80,15 @@ impl Signals {
             reload: signal(SignalKind::hangup())?,
         })
     }
+
+    /// Waits until the process is told to end, as [`Daemon::run`] is.
+    async fn ended(&mut self, stop: &mut mpsc::Receiver<()>) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = stop.recv() => {}
+        }
+    }
 }
 
 impl Daemon {
@@ -98,7 +105,11 @@ impl Daemon {
     /// When a daemon cannot be started again with the configuration that it ran with before.
     pub async fn run(mut self, mut signals: Signals, mut stop: mpsc::Receiver<()>) -> std::io::Result<()> {
         while let Some(next) = self.follow(&mut signals, &mut stop).await {
-            self = self.go_on(next).await?;
+            let Some(daemon) = self.go_on(next, signals.ended(&mut stop)).await? else {
+                log::info!("ending in the middle of a reload");
+                return Ok(());
+            };
+            self = daemon;
         }
         log::info!("ending");
         self.end().await;
@@ -115,6 +126,8 @@ impl Daemon {
                 self.hub.work();
             } else if self.hub.rest() {
                 return self.reload.take();
+            } else {
+                self.reload.tell_late(|| self.hub.under_way());
             }
             let wake = self.wake();
             tokio::select! {
@@ -146,8 +159,8 @@ impl Daemon {
         // What is due now has just been done: a moment that has passed must not make the loop spin.
         let due = due.map_or(IDLE_WAKE, |due| due.since(now).max(SHORTEST_WAKE));
         let client = self.clients.first().map(|(_, deadline)| *deadline);
-        let due = Instant::now() + due;
-        client.map_or(due, |client| client.min(due))
+        let others = client.into_iter().chain(self.reload.poll_timeout());
+        others.fold(Instant::now() + due, Instant::min)
     }
 
     fn take_client(&mut self, client: UnixStream) {
@@ -181,6 +194,7 @@ impl Daemon {
             crm: self.hub.crm_reports(clock::now().mono),
             mirror: self.hub.is_mirrored(),
             clock: self.hub.clock_fault(clock::now()),
+            reload: if self.reload.is_due() { self.hub.under_way() } else { String::new() },
         }
     }
 
@@ -202,7 +216,7 @@ impl Daemon {
             log::error!("the journal did not end in time; what it had not synced is on the mirror");
         }
         let (tracker, saved) = self.hub.leave(clock::now());
-        Kept { followed: Some((self.pbx, tracker)), saved }
+        Kept { followed: Some((self.pbx, tracker)), saved, listener: self.listener }
     }
 }
 

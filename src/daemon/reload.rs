@@ -7,14 +7,16 @@
 //! Another `[pbx]` is connected to anew; calls in progress are taken up as after a restart.
 
 use super::hub::Followed;
-use super::start::{Desk, Prepared, StartError, ports};
+use super::start::{Desk, Prepared, StartError, mirror_file, ports};
 use super::{Daemon, Pbx};
 use crate::config::{self, Config};
 use crate::daemon::image::SavedImage;
-use crate::limits::{RELOAD_JOURNAL_PATIENCE, RELOAD_JOURNAL_RETRY};
+use crate::limits::{RELOAD_JOURNAL_PATIENCE, RELOAD_JOURNAL_RETRY, RELOAD_TELL};
+use crate::{inbox, status};
 use log::LevelFilter;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -27,7 +29,7 @@ pub struct Origin {
     pub level: Option<LevelFilter>,
 }
 
-/// A configuration that was read and found well, and what was made of it already.
+/// A configuration and what was made of it already.
 pub(super) struct Next {
     config: Config,
     desks: Vec<Desk>,
@@ -40,6 +42,8 @@ pub(super) struct Kept {
     pub followed: Option<(Pbx, Box<Followed>)>,
     /// Calls in progress, their cards, and finished calls that are not in the journal.
     pub saved: Option<SavedImage>,
+    /// The status socket, where it may stay: nobody is refused meanwhile.
+    pub listener: Option<UnixListener>,
 }
 
 /// A wish to reload, on its way.
@@ -47,6 +51,8 @@ pub(super) struct Kept {
 pub(super) struct Reload {
     reading: Option<JoinHandle<Result<Next, String>>>,
     next: Option<Next>,
+    /// When it is told what the next one waits for; none: it was told.
+    tell: Option<Instant>,
 }
 
 impl Reload {
@@ -68,6 +74,7 @@ impl Reload {
             Ok(next) => {
                 log::info!("the new configuration is well; it is taken up when the requests under way are answered");
                 self.next = Some(next);
+                self.tell = Some(Instant::now() + RELOAD_TELL);
             }
             Err(why) => {
                 log::error!("the new configuration is not used, ringpost goes on with the old one:");
@@ -79,6 +86,19 @@ impl Reload {
     /// Whether a new configuration waits to be used.
     pub fn is_due(&self) -> bool {
         self.next.is_some()
+    }
+
+    /// When [`tell_late`](Self::tell_late) wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.tell.filter(|_| self.is_due())
+    }
+
+    /// Tells, once, what the new configuration waits for, when that takes long: an upload, or a mount that hangs.
+    pub fn tell_late(&mut self, under_way: impl FnOnce() -> String) {
+        if self.poll_timeout().is_some_and(|due| due <= Instant::now()) {
+            self.tell = None;
+            log::warn!("the new configuration waits until this is done: {}", under_way());
+        }
     }
 
     /// The configuration to go on with.
@@ -100,55 +120,79 @@ fn read(file: &std::path::Path) -> Result<Next, String> {
 }
 
 impl Daemon {
-    /// Goes on with another configuration; with the old one where the new one cannot be started after all.
+    /// Goes on with another configuration; with the old one where the new one cannot be started after all. None: `ended` came
+    /// first. All that must outlive the process is written then.
     ///
     /// # Errors
     /// When the old one cannot be started either.
-    pub(super) async fn go_on(mut self, next: Next) -> io::Result<Self> {
-        let (old, origin) = (self.config.clone(), self.origin.take());
-        let mirror = self.mirror_file.clone();
+    pub(super) async fn go_on(mut self, next: Next, ended: impl Future<Output = ()>) -> io::Result<Option<Self>> {
+        let old = Next { config: self.config.clone(), desks: self.hub.ports() };
+        let (origin, clients) = (self.origin.take(), core::mem::take(&mut self.clients));
+        let (started, counted) = (self.started, self.hub.counters());
         let mut kept = self.end().await;
-        let Next { config, desks } = next;
-        let prepared = match prepared(&config, &desks).await {
-            Ok(prepared) => {
-                changed(&old, &config, &mut kept);
-                if let Some(Origin { level: None, .. }) = origin {
-                    log::set_max_level(config.log.level);
-                }
-                log::info!("going on with the new configuration for {} at {}", config.pbx.name, config.pbx.host);
-                prepared
-            }
-            Err(error) => {
-                log::error!("the new configuration cannot be started, ringpost goes on with the old one: {error}");
-                let desks = ports(&old.crm).map_err(io::Error::other)?;
-                prepared(&old, &desks).await.map_err(io::Error::other)?
-            }
+        let (prepared, is_new) = tokio::select! {
+            biased;
+            () = ended => return Ok(None),
+            made = either(&next, &old) => made?,
         };
-        let mut daemon = prepared.into_daemon(kept);
-        daemon.origin = origin;
-        // The old mirror tells of a state that only the new one keeps up to date.
-        if daemon.mirror_file != mirror {
-            let _ = std::fs::remove_file(&mirror);
+        if is_new {
+            taken_up(&old.config, &next.config, origin.as_ref(), &mut kept);
         }
-        Ok(daemon)
+        let mut daemon = Self { origin, clients, started, ..prepared.into_daemon(kept) };
+        daemon.hub.count_on(&counted);
+        if !daemon.clients.is_empty() {
+            daemon.hub.ask_stats();
+        }
+        clear(&old.config, &daemon.config);
+        Ok(Some(daemon))
     }
 }
 
-/// The old journal's thread may still wait for a flash that is slow: its lock is waited for.
-async fn prepared(config: &Config, desks: &[Desk]) -> Result<Prepared, StartError> {
+/// What the new daemon is made of, and true; where that cannot be had, what the old one is, and false.
+async fn either(next: &Next, old: &Next) -> io::Result<(Prepared, bool)> {
+    let held = &old.config.journal.path;
+    match prepared(next, held).await {
+        Ok(prepared) => Ok((prepared, true)),
+        Err(error) => {
+            log::error!("the new configuration cannot be started, ringpost goes on with the old one: {error}");
+            Ok((prepared(old, held).await.map_err(io::Error::other)?, false))
+        }
+    }
+}
+
+/// The old journal's thread may still wait for a flash that is slow: the lock on the journal in `held` is waited for.
+async fn prepared(next: &Next, held: &Path) -> Result<Prepared, StartError> {
     let until = Instant::now() + RELOAD_JOURNAL_PATIENCE;
+    let is_held = next.config.journal.path == held;
     loop {
-        match Prepared::new(config, desks.to_vec()) {
-            Err(StartError::JournalLocked) if Instant::now() < until => sleep(RELOAD_JOURNAL_RETRY).await,
+        match Prepared::new(&next.config, next.desks.clone()) {
+            Err(StartError::JournalLocked) if is_held && Instant::now() < until => sleep(RELOAD_JOURNAL_RETRY).await,
             made => return made,
         }
     }
 }
 
-/// What a change of the configuration means for what is handed over.
-fn changed(old: &Config, new: &Config, kept: &mut Kept) {
+/// What is left in a state directory that is not used any more: old calls in progress, and sockets that nobody answers at.
+fn clear(old: &Config, new: &Config) {
+    let directory = &old.run.state_dir;
+    if *directory != new.run.state_dir {
+        for file in [mirror_file(old), status::socket_path(directory), inbox::socket_path(directory)] {
+            let _ = std::fs::remove_file(file); // it may never have been made
+        }
+    }
+}
+
+/// What a change of the configuration means for the log and for what is handed over.
+fn taken_up(old: &Config, new: &Config, origin: Option<&Origin>, kept: &mut Kept) {
+    if matches!(origin, Some(Origin { level: None, .. })) {
+        log::set_max_level(new.log.level);
+    }
+    log::info!("going on with the new configuration for {} at {}", new.pbx.name, new.pbx.host);
     if new.pbx != old.pbx {
         kept.followed = None;
+    }
+    if new.run.state_dir != old.run.state_dir {
+        kept.listener = None;
     }
     if let Some((_, followed)) = &mut kept.followed {
         followed.follow_rules(std::sync::Arc::clone(&new.numbers));

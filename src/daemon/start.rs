@@ -67,7 +67,7 @@ impl std::error::Error for StartError {}
 pub fn start(config: &Config) -> Result<Daemon, StartError> {
     let desks = ports(&config.crm).map_err(StartError::Crm)?;
     let saved = saved_image(&mirror_file(config), BootId::current());
-    Ok(Prepared::new(config, desks)?.into_daemon(Kept { followed: None, saved }))
+    Ok(Prepared::new(config, desks)?.into_daemon(Kept { saved, ..Kept::default() }))
 }
 
 /// Everything of a daemon that may fail to be made.
@@ -79,7 +79,6 @@ pub(super) struct Prepared {
     journal: Journal,
     replies: mpsc::Receiver<Reply>,
     mirror: Mirror,
-    mirror_file: PathBuf,
 }
 
 impl Prepared {
@@ -98,16 +97,15 @@ impl Prepared {
                 JournalError::Locked => StartError::JournalLocked,
                 other => StartError::Journal(other),
             })?;
-        let mirror_file = mirror_file(config);
-        let mirror = Mirror::start(mirror_file.clone(), boot).map_err(StartError::Thread)?;
+        let mirror = Mirror::start(mirror_file(config), boot).map_err(StartError::Thread)?;
         let config = config.clone();
-        Ok(Self { config, began, seats, reports, journal, replies, mirror, mirror_file })
+        Ok(Self { config, began, seats, reports, journal, replies, mirror })
     }
 
     /// The daemon, which goes on with what was handed over.
     pub(super) fn into_daemon(self, kept: Kept) -> Daemon {
-        let Self { config, began, seats, reports, journal, replies, mirror, mirror_file } = self;
-        let Kept { followed, saved } = kept;
+        let Self { config, began, seats, reports, journal, replies, mirror } = self;
+        let Kept { followed, saved, listener } = kept;
         let (pbx, tracker) = match followed {
             Some((pbx, tracker)) => (pbx, Following::On(tracker)),
             None => (Pbx::new(&config.pbx, fastrand::u64(..)), Following::Anew(tracker_config(&config))),
@@ -116,9 +114,10 @@ impl Prepared {
         let (journal, mirror) = (Box::new(journal), Box::new(mirror));
         let parts = Parts { tracker, seats, recordings: config.recordings.is_some(), journal, mirror, saved };
         let state_dir = &config.run.state_dir;
-        let listener = status::bind(&status::socket_path(state_dir))
-            .inspect_err(|error| log::warn!("no status socket in {}: {error}", state_dir.display()))
-            .ok();
+        let listener = listener.or_else(|| {
+            let bound = status::bind(&status::socket_path(state_dir));
+            bound.inspect_err(|error| log::warn!("no status socket in {}: {error}", state_dir.display())).ok()
+        });
         Daemon {
             pbx,
             hub: Hub::new(parts, began),
@@ -130,7 +129,6 @@ impl Prepared {
             clients: Vec::new(),
             started: Instant::now(),
             origin: None,
-            mirror_file,
             reload: Reload::default(),
             config,
         }
@@ -138,7 +136,7 @@ impl Prepared {
 }
 
 /// Where calls in progress outlive the process.
-fn mirror_file(config: &Config) -> PathBuf {
+pub(super) fn mirror_file(config: &Config) -> PathBuf {
     config.run.state_dir.join("calls")
 }
 

@@ -317,6 +317,11 @@ impl Schedule {
         self.counters
     }
 
+    /// Counts on from what another schedule counted, before anything is counted here.
+    pub fn count_on(&mut self, counters: Counters) {
+        self.counters = counters;
+    }
+
     /// How the backlog gets through, for `status`; none when there is none.
     pub fn drain(&self, now: Monotonic) -> Option<Draining> {
         self.calls.has_backlog().then(|| self.drain.told(now)).flatten()
@@ -342,7 +347,12 @@ impl Schedule {
         if let Some(resting) = self.resting.get_mut(lane as usize) {
             *resting = true;
         }
-        !self.busy.get(lane as usize).copied().unwrap_or(false)
+        !self.works(lane)
+    }
+
+    /// Whether the lane has work in hand.
+    pub fn works(&self, lane: Lane) -> bool {
+        self.busy.get(lane as usize).copied().unwrap_or(false)
     }
 
     /// Every lane gets work again.

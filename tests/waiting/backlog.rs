@@ -19,7 +19,7 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// Calls that wait; at the pace that the portal allows they take minutes.
 const BACKLOG: usize = 400;
 
-fn transcript(scenario: &str) -> Transcript {
+pub fn transcript(scenario: &str) -> Transcript {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/22.10.1");
     Transcript::read(&root.join(scenario).with_extension("txt")).expect("a transcript")
 }
@@ -37,7 +37,7 @@ pub fn missed(number: usize) -> Transcript {
 }
 
 /// An agent that knows where the recordings are, and is in step with PBX and portal.
-fn office(pbx: &Pbx, portal: &Portal) -> Agent {
+pub fn office(pbx: &Pbx, portal: &Portal) -> Agent {
     let place = Place::new();
     place.configure(pbx.address(), Some(portal));
     let file = place.path().join("ringpost.toml");
@@ -53,7 +53,7 @@ fn office(pbx: &Pbx, portal: &Portal) -> Agent {
     agent
 }
 
-fn recordings(place: &Place) -> PathBuf {
+pub fn recordings(place: &Place) -> PathBuf {
     place.path().join("monitor")
 }
 
@@ -72,7 +72,7 @@ fn play_missed(pbx: &Pbx, agent: &mut Agent, numbers: core::ops::Range<usize>) {
 }
 
 /// WAV, 8 kHz, 16 bit, one channel: so many seconds.
-fn sound(secs: u32) -> Vec<u8> {
+pub fn sound(secs: u32) -> Vec<u8> {
     let bytes = secs * 16_000;
     let mut file = b"RIFF".to_vec();
     file.extend_from_slice(&(36 + bytes).to_le_bytes());

@@ -1,14 +1,17 @@
 //! SIGHUP: the daemon goes on with what the file says now, and no call is lost by it.
 
 use crate::agent::{Agent, Place};
-use crate::backlog::{LATER, SOON, client, missed};
+use crate::backlog::{self, LATER, SOON, client, missed, office, sound, transcript};
 use pbx::Pbx;
 use portal::{Fault, Portal, PortalConfig, State};
+use ringpost::status::{self, StatusError};
 use rustix::process::Signal;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const GOES_ON: &str = "going on with the new configuration";
+const REGISTER: &str = "telephony.externalcall.register";
 
 fn in_step(pbx: &Pbx, portal: &Portal) {
     pbx.wait_live(SOON);
@@ -46,6 +49,14 @@ fn are_exact(agent: &Agent) -> bool {
     !calls.is_empty() && calls.iter().all(|call| call["exact"] == true)
 }
 
+/// Somebody asks for the status without a pause; nobody is told that no ringpost runs.
+fn ask_until(stop: &AtomicBool, socket: &std::path::Path) {
+    while !stop.load(Ordering::Relaxed) {
+        let told = status::ask(socket);
+        assert!(!matches!(told, Err(StatusError::NotRunning(_))), "{told:?}");
+    }
+}
+
 /// Telephones ring all the time, at every stage of a reload. One connection to the PBX serves them all, and each call comes
 /// once and with everything that was heard of it.
 #[test]
@@ -54,7 +65,10 @@ fn calls_go_on_through_many_reloads() {
     let (pbx, portal) = (Pbx::start(), portal());
     let mut agent = Agent::beside(&pbx, Some(&portal));
     in_step(&pbx, &portal);
+    let socket = status::socket_path(&agent.place.path().join("run"));
+    let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        scope.spawn(|| ask_until(&stop, &socket));
         for line in 0..4 {
             let pbx = &pbx;
             // Each line has a call under way most of the time: two seconds each, the next one at once.
@@ -66,6 +80,7 @@ fn calls_go_on_through_many_reloads() {
             agent.signal(Signal::HUP);
             agent.wait(&format!("reload {round}"), LATER, |agent| (times(agent, GOES_ON) >= round).then_some(()));
         }
+        stop.store(true, Ordering::Relaxed);
     });
     let all = |state: &State| (state.calls().len() >= CALLS).then_some(());
     portal.wait_for(LATER, all).expect("all calls arrive");
@@ -192,7 +207,95 @@ fn everything_around_is_the_new_daemons() {
     agent.wait_log(GOES_ON, SOON);
     let status = agent.place.command("status");
     assert!(status.status.success(), "{status:?}");
-    assert!(!old.join("calls").exists(), "the mirror of the old daemon is gone");
+    let left: Vec<_> = fs::read_dir(&old).expect("the old directory").filter_map(Result::ok).collect();
+    assert!(left.is_empty(), "nothing of the old daemon is left: {left:?}");
     pbx.play(&missed(1), 1000.0);
     agent.wait_log("is journalled and", Duration::from_secs(30));
+}
+
+/// The upload of a recording may take minutes. Until it is over calls go on, and whoever waits for the reload is told what for.
+#[test]
+fn a_reload_waits_for_an_upload_and_tells_so() {
+    let (pbx, portal) = (Pbx::start(), portal());
+    let mut agent = office(&pbx, &portal);
+    portal.fault(Fault::slow_before(Duration::from_secs(15)).on("upload"));
+    let name = "20261121-204143-79161234567-101.wav";
+    fs::write(backlog::recordings(&agent.place).join(name), sound(2)).expect("a recording");
+    pbx.play(&transcript("inbound-answered"), 8.0);
+    let uploads = |state: &State| state.requests_of("upload").next().map(drop);
+    portal.wait_for(LATER, uploads).unwrap_or_else(|| panic!("no upload:\n{}", agent.log()));
+    agent.signal(Signal::HUP);
+    agent.wait_log("the new configuration is well", SOON);
+    agent.wait_status("what is waited for", SOON, |report| report["reload"] == "bitrix24 (recordings)");
+    pbx.play(&missed(1), 8.0);
+    portal.wait_for(SOON, |state| (state.calls().len() == 2).then_some(())).expect("the other call arrives");
+    let line = agent.wait_log("waits until this is done", SOON);
+    assert!(line.ends_with("bitrix24 (recordings)"), "{line}");
+    assert_eq!(times(&agent, GOES_ON), 0, "{}", agent.log());
+    agent.wait_log(GOES_ON, LATER);
+    assert_eq!(portal.recordings().len(), 1);
+    let report = agent.wait_status("a report", SOON, |report| report["pbx"]["live"] == true && report["reload"] == "");
+    let counters = &report["crm"][0]["counters"];
+    assert_eq!((&counters["delivered"], &counters["recordings"]), (&2.into(), &1.into()), "{counters}");
+    assert_eq!(pbx.connections(), 1);
+}
+
+/// Whoever edits twice gets what is written last.
+#[test]
+fn the_file_as_it_is_last_is_taken_up() {
+    let (pbx, portal) = (Pbx::start(), portal());
+    let mut agent = Agent::beside(&pbx, Some(&portal));
+    in_step(&pbx, &portal);
+    portal.fault(Fault::slow_before(Duration::from_secs(4)).on(REGISTER));
+    pbx.play(&missed(1), 1000.0);
+    portal.wait_for(SOON, |state| state.requests_of(REGISTER).next().map(drop)).expect("the call is on its way");
+    for (nth, (from, to)) in [("office", "shop"), ("shop", "stable")].into_iter().enumerate() {
+        edit(&agent.place, &format!("name = \"{from}\""), &format!("name = \"{to}\""));
+        agent.signal(Signal::HUP);
+        agent.wait("the file to be read", SOON, |agent| {
+            (times(agent, "the new configuration is well") > nth).then_some(())
+        });
+    }
+    let line = agent.wait_log(GOES_ON, SOON);
+    assert!(line.contains(" for stable at "), "{line}");
+    portal.wait_for(LATER, |state| (state.calls().len() == 1).then_some(())).expect("the call arrives");
+    assert_eq!(times(&agent, GOES_ON), 1, "{}", agent.log());
+}
+
+/// The link breaks while a reload waits for the portal: it comes again by itself, before or after.
+#[test]
+fn a_link_that_breaks_meanwhile_comes_again() {
+    let (pbx, portal) = (Pbx::start(), portal());
+    let mut agent = Agent::beside(&pbx, Some(&portal));
+    in_step(&pbx, &portal);
+    portal.fault(Fault::slow_before(Duration::from_secs(3)).on(REGISTER));
+    pbx.play(&missed(1), 1000.0);
+    portal.wait_for(SOON, |state| state.requests_of(REGISTER).next().map(drop)).expect("the call is on its way");
+    agent.signal(Signal::HUP);
+    agent.wait_log("the new configuration is well", SOON);
+    pbx.cut();
+    agent.wait_log(GOES_ON, LATER);
+    agent.wait_status("the PBX again", LATER, |report| report["pbx"]["live"] == true);
+    pbx.play(&missed(2), 1000.0);
+    portal.wait_for(LATER, |state| (state.calls().len() == 2).then_some(())).expect("both calls arrive");
+    assert_eq!(clients(&portal), [client(1), client(2)]);
+}
+
+/// SIGTERM in the middle of a reload that a slow flash holds up: the service manager does not wait for another daemon.
+#[test]
+fn an_end_in_the_middle_of_a_reload_starts_nothing() {
+    let (pbx, portal) = (Pbx::start(), portal());
+    let place = Place::new();
+    place.configure(pbx.address(), Some(&portal));
+    let mut agent = Agent::run_on_slow_flash(place, Duration::from_secs(14));
+    in_step(&pbx, &portal);
+    agent.signal(Signal::HUP);
+    agent.wait_log("the new configuration is well", SOON);
+    let place = agent.stop();
+    let log = fs::read_to_string(place.path().join("log")).expect("the log");
+    assert!(log.contains("ending in the middle of a reload") && !log.contains(GOES_ON), "{log}");
+    let mut agent = Agent::run(place);
+    agent.wait_status("the PBX again", LATER, |report| report["pbx"]["live"] == true);
+    pbx.play(&missed(1), 1000.0);
+    portal.wait_for(LATER, |state| state.calls().first().map(|_| ())).expect("the call arrives");
 }

@@ -116,7 +116,8 @@ impl Hub {
 
     /// The present state as another process would read it.
     pub(super) fn saved(&self, now: Stamp) -> Option<SavedImage> {
-        serde_json::to_string(&self.image(now)).and_then(|text| serde_json::from_str(&text)).ok()
+        let copied = serde_json::to_string(&self.image(now)).and_then(|text| serde_json::from_str(&text));
+        copied.inspect_err(|error| log::error!("cards and calls in hand are not taken along: {error}")).ok()
     }
 
     /// The last state was tried and could not be written.
