@@ -133,10 +133,20 @@ pub async fn answer(mut client: tokio::net::UnixStream, report: &Report) {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Excerpt {
+    /// The PBX.
+    pub pbx: Linked,
     /// The journal.
     pub journal: Journal,
     /// Whether calls in progress outlive a restart.
     pub mirror: bool,
+}
+
+/// What other commands want to know of the PBX.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Linked {
+    /// Logged in and in step.
+    pub live: bool,
 }
 
 /// A report as it came: the daemon makes both forms, so that no other program has to understand it.

@@ -11,18 +11,19 @@ use ringpost::journal::storage::FileStorage;
 use ringpost::journal::thread::FILE_NAME;
 use ringpost::text::bounded;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A directory that goes with its test.
-struct Place(PathBuf);
+/// A directory that goes with its test, and the service's account where the test has one.
+struct Place(PathBuf, u32);
 
 impl Place {
     fn new(name: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("ringpost-doctor-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).expect("a directory for the test");
-        Self(directory)
+        Self(directory, 0)
     }
 
     /// What doctor says line by line, of a configuration whose PBX and portal are ports where nobody listens.
@@ -51,6 +52,7 @@ impl Place {
         let config = self.0.join("ringpost.toml");
         fs::write(&config, text).expect("the configuration is written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        command.env("RINGPOST_TEST_SERVICE_UID", self.1.to_string());
         let output = command.arg("-c").arg(&config).arg("doctor").stdin(Stdio::null()).output().expect("it runs");
         assert_eq!(output.status.code(), Some(1), "PBX or portal is away: {output:?}");
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
@@ -149,6 +151,44 @@ fn the_names_of_recordings_are_held_against_what_is_mounted() {
 
     fs::write(root.join("2026/a.wav"), "x").expect("written");
     line(&place.doctor(&table), "ok", "recordings");
+}
+
+/// Stands for the account of the service. Nothing is its own unless the test gives it.
+const SERVICE_UID: u32 = 42_424;
+
+/// Root may read and write everything; what counts is what the service may. Who is not root looks for himself.
+#[test]
+fn what_only_root_may_do_is_not_well() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut place = Place::new("rights");
+    place.1 = SERVICE_UID;
+    let (root, journal) = (place.0.join("monitor"), place.0.join("etc/journal"));
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+    fs::create_dir_all(root.join("2026")).expect("a directory");
+    fs::write(root.join("2026/a.wav"), "x").expect("written");
+    place.journal_with("/var/spool/asterisk/monitor/2026/a.wav");
+    let table = format!("[recordings]\nsource = \"path:{}\"\n", root.display());
+
+    mode(&root, 0o700);
+    let lines = place.doctor(&table);
+    let told = line(&lines, "FAIL", "recordings");
+    assert!(told.contains("monitor: Permission denied") && told.contains("uid=ringpost"), "{told}");
+    assert!(line(&lines, "FAIL", "journal").contains("cannot be written"), "{lines:#?}");
+
+    mode(&root, 0o755);
+    mode(&root.join("2026/a.wav"), 0o600);
+    let told = line(&place.doctor(&table), "FAIL", "recordings").to_owned();
+    assert!(told.contains("2026/a.wav may not be read"), "{told}");
+
+    mode(&root.join("2026/a.wav"), 0o644);
+    for path in [journal.clone(), journal.join(FILE_NAME)] {
+        std::os::unix::fs::chown(path, Some(SERVICE_UID), Some(SERVICE_UID)).expect("root may give");
+    }
+    let lines = place.doctor(&table);
+    line(&lines, "ok", "recordings");
+    assert!(lines.iter().any(|line| line.contains("ring can be written")), "{lines:#?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! shown as waiting that was delivered. Without a daemon, or without the right to ask it, the file alone is shown.
 
 use super::listing::{deliveries, json_line, oldest_first, refused};
-use super::{Exit, complain, configured, print};
+use super::{Exit, complain, configured, print, unread};
 use crate::boot::BootId;
 use crate::call::json::Delivery;
 use crate::call::record::{CallRecord, Direction, Disposition, Withheld};
@@ -39,7 +39,8 @@ fn list(config: &Config, dead: bool, as_json: bool) -> Result<Exit, String> {
     let told = status::ask(&status::socket_path(&config.run.state_dir)).ok();
     let unwritten = told.and_then(|told| told.excerpt()).map(|excerpt| excerpt.journal.unwritten).unwrap_or_default();
     let path = config.journal.path.join(FILE_NAME);
-    let storage = FileStorage::open_read_only(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let storage =
+        FileStorage::open_read_only(&path).map_err(|error| format!("{}: {}", path.display(), unread(&error)))?;
     let settings = settings(config);
     let crms = settings.crms.clone();
     let (mut ring, _) = Ring::open(SlowSync::plain(storage), settings);

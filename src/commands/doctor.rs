@@ -2,9 +2,10 @@
 
 use super::learned::Learned;
 use super::places::{Ground, Obstacle, probe};
+use super::rights::as_service;
 use super::session::{Asks, session};
 use super::{Exit, complain, configured, print};
-use crate::ami::link::{Lack, Output};
+use crate::ami::link::{FaultKind, Lack, Output};
 use crate::boot::BootId;
 use crate::call::tracker::{Tracker, TrackerConfig};
 use crate::clock;
@@ -17,13 +18,16 @@ use crate::journal::thread::FILE_NAME;
 use crate::journal::{HistoryItem, JournalError, Ring, Seq, Settings};
 use crate::limits::{DOCTOR_PBX_TIMEOUT, JOURNAL_WINDOW};
 use crate::log::{Way, install, masked};
-use crate::recording::{Source, Trace};
+use crate::recording::{LET_READ, Source, Trace};
 use crate::status::{self, Excerpt, IN_MEMORY, StatusError};
 use core::ops::ControlFlow;
 use std::path::Path;
 
 /// The file of calls in progress.
 const MIRROR_FILE: &str = "calls";
+/// The account is in use by ringpost itself.
+const ONE_LOGIN: &str = "the running ringpost is logged in, and the PBX allows the account no second login \
+    (allowmultiplelogin = no): to have its rights and the peers judged, stop the service for that long";
 
 /// Tries the PBX, the CRMs, the recordings, the clock and the flash.
 pub(super) fn doctor(file: &Path) -> Exit {
@@ -44,8 +48,11 @@ pub(super) fn doctor(file: &Path) -> Exit {
             print(&format!("{word}  {:<12} {}\n", check.name, masked(&check.text)));
         }
     };
+    let asked = status::ask(&status::socket_path(&config.run.state_dir));
+    let service = service_check(asked.as_ref().err());
+    let running = asked.ok().and_then(|told| told.excerpt());
     tell(vec![clock_check()]);
-    tell(pbx_checks(&config));
+    tell(pbx_checks(&config, running.as_ref()));
     for crm in &config.crm {
         let CrmKind::Bitrix24(settings) = &crm.kind;
         match Bitrix24::new("bitrix24", settings.clone()) {
@@ -54,11 +61,9 @@ pub(super) fn doctor(file: &Path) -> Exit {
         }
     }
     if let Some(recordings) = &config.recordings {
-        tell(vec![recordings_check(&config, recordings)]);
+        let latest = recorded(&config);
+        tell(vec![as_service(|| recordings_check(&latest, recordings))]);
     }
-    let asked = status::ask(&status::socket_path(&config.run.state_dir));
-    let service = service_check(asked.as_ref().err());
-    let running = asked.ok().and_then(|told| told.excerpt());
     tell(vec![journal_check(&config, running.as_ref()), state_check(&config, running.as_ref()), service]);
     if worst == Verdict::Bad {
         complain("something above must be mended before calls arrive");
@@ -95,7 +100,7 @@ fn clock_check() -> Check {
 }
 
 /// Logs in as the daemon would, and says what it would know.
-fn pbx_checks(config: &Config) -> Vec<Check> {
+fn pbx_checks(config: &Config, running: Option<&Excerpt>) -> Vec<Check> {
     let pbx = &config.pbx;
     let tracker = TrackerConfig {
         pbx_name: pbx.name.to_string(),
@@ -128,6 +133,9 @@ fn pbx_checks(config: &Config) -> Vec<Check> {
     let link = match ended {
         Ok(link) if live => link,
         Ok(_) => return vec![bad("pbx", String::from("logged in, but the PBX did not answer all questions in time"))],
+        Err(fault) if fault.kind == FaultKind::AlreadyInUse && running.is_some_and(|running| running.pbx.live) => {
+            return vec![warning("pbx", String::from(ONE_LOGIN))];
+        }
         Err(fault) => return vec![bad("pbx", fault.to_string())],
     };
     let server = link.server();
@@ -158,7 +166,7 @@ fn journal_check(config: &Config, running: Option<&Excerpt>) -> Check {
         return kept_check(&path, journal);
     }
     let on = |place: &Path, found: &str| medium_check(&Medium::of(place, *medium), found);
-    match probe(directory, FILE_NAME, u64::from(*size_kib) * 1024) {
+    match judged(directory, FILE_NAME, u64::from(*size_kib) * 1024) {
         Ok(Ground { is_there: true, nearest }) => on(&nearest, &format!("{} can be written", path.display())),
         Ok(Ground { nearest, .. }) => {
             on(&nearest, &format!("{} is not there yet; it can be made in {}", directory.display(), nearest.display()))
@@ -166,6 +174,11 @@ fn journal_check(config: &Config, running: Option<&Excerpt>) -> Check {
         Err(obstacle @ Obstacle::RootOwned { .. }) => warning("journal", obstacle.to_string()),
         Err(obstacle) => bad("journal", format!("{obstacle} ([journal] path)")),
     }
+}
+
+/// A directory that is there must do for the service's user; one that is not is made by root when the service starts.
+fn judged(directory: &Path, file: &str, bytes: u64) -> Result<Ground, Obstacle> {
+    if directory.is_dir() { as_service(|| probe(directory, file, bytes)) } else { probe(directory, file, bytes) }
 }
 
 /// What the running ringpost says of the journal: its fault, that it is (nearly) full, or what it lies on and for how long.
@@ -216,7 +229,7 @@ fn state_check(config: &Config, running: Option<&Excerpt>) -> Check {
     if running.is_some_and(|report| report.mirror) {
         return good("state", format!("{} kept by the running ringpost", directory.display()));
     }
-    match probe(directory, MIRROR_FILE, 0) {
+    match judged(directory, MIRROR_FILE, 0) {
         Ok(Ground { is_there: true, .. }) => good("state", format!("{} can be written", directory.display())),
         Ok(Ground { nearest, .. }) => {
             good("state", format!("{} is not there yet; it can be made in {}", directory.display(), nearest.display()))
@@ -230,7 +243,7 @@ fn state_check(config: &Config, running: Option<&Excerpt>) -> Check {
 
 /// Whether recordings can be found: the directory, and whether the PBX's names of recordings lead into it, as far as
 /// the calls of the journal tell.
-fn recordings_check(config: &Config, recordings: &Recordings) -> Check {
+fn recordings_check(latest: &[HistoryItem], recordings: &Recordings) -> Check {
     let source = Source::new(recordings);
     let inspection = source.inspect();
     if !inspection.usable {
@@ -240,9 +253,10 @@ fn recordings_check(config: &Config, recordings: &Recordings) -> Check {
         return warning("recordings", inspection.text);
     }
     let (mut there, mut away, mut outside) = (0_u32, None, None);
-    for path in recorded(config).iter().flat_map(|item| &item.call.recordings) {
+    for path in latest.iter().flat_map(|item| &item.call.recordings) {
         match source.trace(path) {
             Trace::There => there += 1,
+            Trace::Denied => return bad("recordings", format!("{path} may not be read: {LET_READ}")),
             Trace::Away => away = away.or_else(|| Some(path.clone())),
             Trace::Outside(alarm) => outside = outside.or(Some(alarm)),
         }

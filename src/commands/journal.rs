@@ -6,7 +6,7 @@
 //! moment can look damaged, so damage is told only when it is still there a moment later.
 
 use super::listing::{json_line, oldest_first};
-use super::{Exit, complain, print};
+use super::{Exit, complain, print, unread};
 use crate::cli::JournalTask;
 use crate::clock::{Stamp, Wall};
 use crate::config::{self, Config};
@@ -66,7 +66,7 @@ fn look(file: &Path) -> Result<(FileRing, Inspection), String> {
         return Err("this is no file: name a journal's file, or the directory it lies in".to_owned());
     }
     for looks in 1.. {
-        let storage = FileStorage::open_read_only(file).map_err(|error| error.to_string())?;
+        let storage = FileStorage::open_read_only(file).map_err(|error| unread(&error))?;
         let (ring, found) = inspect(SlowSync::plain(storage));
         if found.is_sound() || looks >= LOOKS {
             return Ok((ring, found));

@@ -16,12 +16,14 @@ mod record;
 #[cfg(feature = "tools")]
 mod replay;
 mod retry;
+mod rights;
 mod run;
 mod session;
 mod status;
 
 use crate::cli::{Command, Invocation, USAGE};
 use crate::config::{self, Config};
+use crate::journal::JournalError;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -93,6 +95,16 @@ pub fn configured(file: &Path) -> Result<Config, Exit> {
     }
     loaded.config.hide_secrets();
     Ok(loaded.config)
+}
+
+/// What is said of a journal that cannot be read: mostly somebody forgot `sudo`.
+fn unread(error: &JournalError) -> String {
+    match error {
+        JournalError::Io { kind: io::ErrorKind::PermissionDenied, .. } => {
+            String::from("it may not be read: run this as root or as ringpost's user")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Writes `text` to stdout. A reader that went away (`ringpost calls | head`) is no fault.

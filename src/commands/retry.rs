@@ -4,7 +4,7 @@
 //! under the lock that a daemon would hold; a journal that is not there is not made, and one that is keeps its owner.
 
 use super::calls::settings;
-use super::{Exit, complain, configured, print};
+use super::{Exit, complain, configured, print, unread};
 use crate::clock;
 use crate::config::Config;
 use crate::inbox::{self, Answer, InboxError, Wish};
@@ -49,7 +49,7 @@ pub(super) fn retry(file: &Path, id: Option<&str>) -> Exit {
 /// No daemon runs: writes it into the journal, where the next one finds it.
 fn retry_alone(config: &Config, id: Option<&str>) -> Result<u32, String> {
     let path = config.journal.path.join(FILE_NAME);
-    let fault = |error: JournalError| format!("{}: {error}", path.display());
+    let fault = |error: JournalError| format!("{}: {}", path.display(), unread(&error));
     FileStorage::open_read_only(&path).map_err(fault)?;
     let storage = FileStorage::open(&path, JOURNAL_KIB_MIN).map_err(|error| match error {
         JournalError::Locked => format!(

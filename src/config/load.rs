@@ -128,7 +128,7 @@ fn unreadable(file: &Path, error: &io::Error) -> ConfigError {
             "name another with -c FILE, or begin with the packaged example".to_owned(),
         ),
         ErrorKind::PermissionDenied => {
-            ("it may not be read".to_owned(), format!("run as its owner, or let this user read it: chown USER {file}"))
+            ("it may not be read".to_owned(), format!("run this as root, or let this user read it: chown USER {file}"))
         }
         ErrorKind::FileTooLarge => {
             (format!("it is larger than {CONFIG_BYTES} bytes"), "it is probably not a configuration".to_owned())

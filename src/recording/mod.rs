@@ -83,6 +83,10 @@ pub struct Inspection {
     pub text: String,
 }
 
+/// The remedy where the service may not read.
+pub const LET_READ: &str = "let the service's user read it (a share: mount it with uid=ringpost; here: add ringpost to the group \
+    of the files)";
+
 /// What became of a recording that the PBX named once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trace {
@@ -90,8 +94,16 @@ pub enum Trace {
     There,
     /// It is not there (any more), or not fit.
     Away,
+    /// It is there and may not be read.
+    Denied,
     /// It cannot be there: the text says why and the remedy.
     Outside(String),
+}
+
+impl Trace {
+    fn of(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::PermissionDenied { Self::Denied } else { Self::Away }
+    }
 }
 
 impl Source {
@@ -163,9 +175,10 @@ impl Source {
     /// Whether the PBX's name of a recording can be a file of ours, and whether it is there now: for `doctor`.
     pub fn trace(&self, path: &RecordingPath) -> Trace {
         match self.tree.locate(path) {
-            Located::Here(_) => Trace::There,
+            Located::Here(file) => open(&file).map_or_else(|error| Trace::of(&error), |_| Trace::There),
             Located::Outside => Trace::Outside(self.outside(path)),
-            Located::Absent | Located::Refused(_) | Located::Unreadable(_) => Trace::Away,
+            Located::Unreadable(error) => Trace::of(&error),
+            Located::Absent | Located::Refused(_) => Trace::Away,
         }
     }
 
@@ -179,7 +192,11 @@ impl Source {
                 Inspection { usable: true, empty: true, text }
             }
             Err(error) => {
-                let text = format!("{}: {error}: mount it", root.display());
+                let remedy = match error.kind() {
+                    io::ErrorKind::PermissionDenied => LET_READ,
+                    _ => "mount it",
+                };
+                let text = format!("{}: {error}: {remedy}", root.display());
                 Inspection { usable: false, empty: false, text }
             }
         }

@@ -303,3 +303,16 @@ fn check_and_run_agree_how_large_a_file_of_roots_may_be() {
         assert_eq!(ringpost::crm::http::Http::new(Some(&ca_file)).is_ok(), code == Some(0), "{bytes}");
     }
 }
+
+/// A PBX that allows one login at a time refuses doctor while ringpost works: that is no fault of anybody's.
+#[test]
+fn doctor_knows_who_holds_the_only_login() {
+    let pbx = Pbx::start();
+    let mut agent = Agent::beside(&pbx, None);
+    agent.wait_status("the PBX", Duration::from_secs(20), |report| report["pbx"]["live"] == true);
+    pbx.trouble_newcomers(Trouble::AlreadyInUse);
+    let told = agent.place.command("doctor");
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let line = told.lines().find(|line| line.contains(" pbx ")).expect("a line of the PBX");
+    assert!(line.starts_with("warn") && line.contains("allowmultiplelogin"), "{line}");
+}

@@ -100,6 +100,11 @@ impl Pbx {
         cut(&mut state);
     }
 
+    /// The same for connections to come; sessions that are logged in stay.
+    pub fn trouble_newcomers(&self, trouble: Trouble) {
+        self.shared.state().trouble = trouble;
+    }
+
     /// What `CoreShowChannels` tells from now on besides the channels of played transcripts: packets without ActionID and without the closing empty line.
     pub fn set_channels(&self, channels: Vec<String>) {
         self.shared.state().channels = channels;
