@@ -11,6 +11,15 @@ pub const BINARY: &str = "usr/bin/ringpost";
 /// The configuration's path in packages, without the slash in front.
 pub const CONFIGURATION: &str = "etc/ringpost/ringpost.toml";
 
+/// What is packed beside the files of the repository.
+#[derive(Debug)]
+pub struct Program {
+    /// The binary.
+    pub binary: Vec<u8>,
+    /// The notices of what is linked into it, for the packages that carry them; routers' do not, flash is dear there.
+    pub notices: Option<String>,
+}
+
 /// A file of the repository, where it is installed, and its mode there.
 type Piece = (&'static str, &'static str, u32);
 
@@ -91,13 +100,16 @@ pub fn openwrt(repository: &Repository, binary: &[u8]) -> Result<Tree, Error> {
 /// # Errors
 ///
 /// Where a file is missing.
-pub fn debian(repository: &Repository, binary: &[u8]) -> Result<Tree, Error> {
+pub fn debian(repository: &Repository, program: &Program) -> Result<Tree, Error> {
     let mut tree = Tree::default();
-    tree.add(BINARY, 0o755, binary.to_owned())?;
+    tree.add(BINARY, 0o755, program.binary.clone())?;
     tree.add(CONFIGURATION, 0o640, systemd_example(repository)?.into_bytes())?;
     pieces(&mut tree, repository, DEBIAN)?;
     for (from, to, mode) in DEBIAN_COMPRESSED {
         tree.add(to, *mode, gzip(repository.text(from)?.as_bytes())?)?;
+    }
+    if let Some(notices) = &program.notices {
+        tree.add("usr/share/doc/ringpost/notices.gz", 0o644, gzip(notices.as_bytes())?)?;
     }
     Ok(tree)
 }
@@ -107,11 +119,14 @@ pub fn debian(repository: &Repository, binary: &[u8]) -> Result<Tree, Error> {
 /// # Errors
 ///
 /// Where a file is missing.
-pub fn archive(repository: &Repository, binary: &[u8]) -> Result<Tree, Error> {
+pub fn archive(repository: &Repository, program: &Program) -> Result<Tree, Error> {
     let mut tree = Tree::default();
-    tree.add("ringpost", 0o755, binary.to_owned())?;
+    tree.add("ringpost", 0o755, program.binary.clone())?;
     tree.add("systemd/ringpost.toml", 0o600, systemd_example(repository)?.into_bytes())?;
     pieces(&mut tree, repository, ARCHIVE)?;
+    if let Some(notices) = &program.notices {
+        tree.add("NOTICES", 0o644, notices.clone().into_bytes())?;
+    }
     Ok(tree)
 }
 

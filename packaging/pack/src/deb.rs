@@ -1,7 +1,7 @@
 //! The package for dpkg (Debian, Raspberry Pi OS): an `ar` of three members.
 
 use crate::archive::{Archive, gzip};
-use crate::contents::{CONFIGURATION, debian};
+use crate::contents::{CONFIGURATION, Program, debian};
 use crate::date::rfc5322;
 use crate::digest::hex;
 use crate::error::Error;
@@ -49,8 +49,8 @@ ringpost: initial-upload-closes-no-bugs [usr/share/doc/ringpost/changelog.Debian
 /// # Errors
 ///
 /// Where a file is missing.
-pub fn deb(repository: &Repository, binary: &[u8], architecture: &str, epoch: u64) -> Result<Vec<u8>, Error> {
-    let mut tree = debian(repository, binary)?;
+pub fn deb(repository: &Repository, program: &Program, architecture: &str, epoch: u64) -> Result<Vec<u8>, Error> {
+    let mut tree = debian(repository, program)?;
     let changes = gzip(changelog(repository, epoch).as_bytes())?;
     tree.add("usr/share/doc/ringpost/changelog.Debian.gz", 0o644, changes)?;
     tree.add("usr/share/doc/ringpost/copyright", 0o644, copyright(repository)?.into_bytes())?;

@@ -149,7 +149,12 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(read)
 }
 
-fn text(path: &Path) -> Result<String, Error> {
+/// What is in a text: not empty, its last line ended, no carriage returns.
+///
+/// # Errors
+///
+/// Where it cannot be read, or is not so.
+pub fn text(path: &Path) -> Result<String, Error> {
     let wrong = |what: &str| Error::wrong(path, what, "a text of UTF-8 with lines that end in a line feed is wanted");
     let text = String::from_utf8(bytes(path)?).map_err(|_| wrong("not UTF-8"))?;
     if text.contains(['\r', '\0']) {

@@ -31,6 +31,18 @@ fn a_command_that_is_not_one_ends_with_2() {
         (&["all", "--binary", binary, "--target", "z80-unknown-cpm"], "mips-unknown-linux-musl"),
         (&["all", "more"], "more"),
         (&["all", "--colour"], "--colour"),
+        (&["notices", "--notice", "musl"], "--notice NAME=FILE is wanted, not \"musl\""),
+        (&["notices", "--notice", "=file"], "NAME=FILE"),
+        (&["notices", "--notice", " =file"], "NAME=FILE"),
+        (&["notices", "--notice", "musl="], "NAME=FILE"),
+        (&["notices", "--notice"], "--notice"),
+        (&["notices", "--notices", "file"], "--notices is for all, deb and tar"),
+        (&["sbom", "--notice", "musl=file"], "--notice is for notices"),
+        (&["sbom", "--tool", "rustc"], "--tool NAME=VERSION is wanted, not \"rustc\""),
+        (&["sbom", "--tool", "=1.96.0"], "NAME=VERSION"),
+        (&["sbom", "--tool", "rustc="], "NAME=VERSION"),
+        (&["all", "--target", TARGET, "--binary", binary, "--tool", "rustc=1.96.0"], "--tool is for sbom"),
+        (&["ipk", "--target", TARGET, "--binary", binary, "--notices", binary], "--notices is for all, deb and tar"),
     ] {
         let output = command(&folder, words).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}: {}", told(&output));
@@ -76,6 +88,20 @@ fn a_binary_of_another_kind_is_refused() {
     refused(&folder, TARGET, 1, &["dynamically linked"]);
     std::fs::remove_file(&path).unwrap();
     refused(&folder, TARGET, 1, &[name, "cannot be read"]);
+}
+
+#[test]
+fn notices_that_are_no_text_are_not_packed() {
+    let folder = checkout();
+    let file = folder.path("notices.txt");
+    for (contents, wanted) in [(None, "cannot be read"), (Some("cut"), "no end"), (Some("a\r\n"), "carriage returns")] {
+        contents.into_iter().for_each(|contents| folder.write("notices.txt", contents));
+        let mut command = command(&folder, &["all", "--target", TARGET, "--notices", file.to_str().unwrap()]);
+        let output = command.args(["--binary".as_ref(), folder.path("ringpost").as_os_str()]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(told(&output).contains("notices.txt") && told(&output).contains(wanted), "{}", told(&output));
+        assert!(!folder.files().iter().any(|name| name.starts_with("out/")));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The package for dpkg.
 
 use crate::read::{Member, ar, find, gunzip, hex, names, tar, tree};
-use crate::repository::{Folder, checkout, pack};
+use crate::repository::{Folder, checkout, pack, pack_with};
 use std::collections::BTreeMap;
 
 /// The members of `control`, and the files.
@@ -102,6 +102,25 @@ fn files_are_where_debian_wants_them_and_listed_with_their_sums() {
     for line in grant.lines().skip(4).filter(|line| !line.is_empty()) {
         assert!(copyright.lines().any(|found| found.strip_prefix(' ') == Some(line)), "{line}");
     }
+}
+
+#[test]
+fn notices_are_carried_where_they_are_given() {
+    let folder = checkout();
+    let (name, path) = ("ringpost_0.1.0-1_amd64.deb", "usr/share/doc/ringpost/notices.gz");
+    pack(&folder, "deb", "x86_64-unknown-linux-musl");
+    let (_, mut without) = open(&folder, name);
+    folder.write("notices.txt", "whose it is —\n".repeat(900));
+    let file = folder.path("notices.txt");
+    pack_with(&folder, "deb", "x86_64-unknown-linux-musl", &["--notices", file.to_str().unwrap()]);
+    let (control, files) = open(&folder, name);
+    assert_eq!(files[path].mode, 0o644);
+    assert_eq!(gunzip(&files[path].contents), folder.read("notices.txt"));
+    let sum = hex(&md5::compute(&files[path].contents).0);
+    assert!(find(&control, "./md5sums").text().contains(&format!("{sum}  {path}\n")));
+    // And nothing else is different.
+    assert_eq!(without.insert(path.to_owned(), files[path].clone()), None);
+    assert_eq!(without, files);
 }
 
 #[test]

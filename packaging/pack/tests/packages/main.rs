@@ -8,6 +8,7 @@ mod apk;
 mod command;
 mod deb;
 mod ipk;
+mod notices;
 mod read;
 mod repository;
 mod reproducible;

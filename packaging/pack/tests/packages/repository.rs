@@ -134,8 +134,13 @@ pub fn command(folder: &Folder, words: &[&str]) -> Command {
 
 /// Packs for a target with the binary of the checkout; it has to succeed.
 pub fn pack(folder: &Folder, what: &str, target: &str) {
+    pack_with(folder, what, target, &[]);
+}
+
+/// The same with more words.
+pub fn pack_with(folder: &Folder, what: &str, target: &str, words: &[&str]) {
     let mut command = command(folder, &[what, "--target", target]);
-    let output = command.args(["--binary".as_ref(), folder.path("ringpost").as_os_str()]).output().unwrap();
+    let output = command.args(words).args(["--binary".as_ref(), folder.path("ringpost").as_os_str()]).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
 }
 

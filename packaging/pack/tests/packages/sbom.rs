@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// The document of this repository, for one target; `root` is the repository by another name perhaps.
-fn document(root: &str, directory: &str) -> Vec<u8> {
+fn document(root: &str, directory: &str, words: &[&str]) -> Vec<u8> {
     let folder = Folder::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_pack"));
     command.args(["sbom", "--target", "x86_64-unknown-linux-musl", "--root", root, "--out"]).arg(folder.path("out"));
-    let output = command.env("SOURCE_DATE_EPOCH", EPOCH.to_string()).current_dir(directory).output().unwrap();
+    command.args(words).current_dir(directory);
+    let output = command.env("SOURCE_DATE_EPOCH", EPOCH.to_string()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let [name] = &*folder.files() else { panic!("{:?}", folder.files()) };
     folder.read(name)
@@ -33,8 +34,8 @@ fn locked() -> BTreeMap<(String, String), Option<String>> {
 fn the_document_tells_what_is_linked_and_nothing_else() {
     let root = original();
     let root = root.to_str().unwrap();
-    let bytes = document(root, "/");
-    assert_eq!(bytes, document(".", root), "the place gets in");
+    let bytes = document(root, "/", &[]);
+    assert_eq!(bytes, document(".", root, &[]), "the place gets in");
     let text = std::str::from_utf8(&bytes).unwrap();
     assert!(!text.contains(root), "the place is told");
     let value: Value = serde_json::from_str(text).unwrap();
@@ -42,6 +43,7 @@ fn the_document_tells_what_is_linked_and_nothing_else() {
     assert_eq!(string(&value, "/bomFormat"), "CycloneDX");
     assert_eq!(string(&value, "/specVersion"), "1.6");
     assert_eq!(string(&value, "/metadata/timestamp"), "2026-11-28T21:06:40Z");
+    assert_eq!(value.pointer("/metadata/tools"), None, "no tool was named");
     assert_eq!(string(&value, "/metadata/component/name"), "ringpost");
     assert_eq!(string(&value, "/metadata/component/type"), "application");
     let serial = string(&value, "/serialNumber");
@@ -88,6 +90,25 @@ fn the_document_tells_what_is_linked_and_nothing_else() {
     let references: BTreeSet<_> = edges.keys().cloned().collect();
     assert_eq!(reached, references);
     assert_eq!(references.len(), components.len() + 1);
+}
+
+#[test]
+fn tools_are_listed_sorted_and_each_once() {
+    let root = original();
+    let root = root.to_str().unwrap();
+    let tools = ["zig=0.15.2", "rustc=1.96.0", "zig=0.15.2", "linker=a=b"];
+    let words: Vec<_> = tools.iter().flat_map(|tool| ["--tool", tool]).collect();
+    let mut with: Value = serde_json::from_slice(&document(root, "/", &words)).unwrap();
+    let mut without: Value = serde_json::from_slice(&document(root, "/", &[])).unwrap();
+    let tool = |name, version| serde_json::json!({ "type": "application", "name": name, "version": version });
+    let wanted = serde_json::json!({
+        "components": [tool("linker", "a=b"), tool("rustc", "1.96.0"), tool("zig", "0.15.2")]
+    });
+    assert_eq!(with["metadata"].as_object_mut().unwrap().remove("tools"), Some(wanted));
+    // They are part of what the document says, and so of its identity, and change nothing else.
+    let serial = |value: &mut Value| value.as_object_mut().unwrap().remove("serialNumber").unwrap();
+    assert_ne!(serial(&mut with), serial(&mut without));
+    assert_eq!(with, without);
 }
 
 #[test]

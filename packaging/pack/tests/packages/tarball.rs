@@ -1,7 +1,7 @@
 //! The archive for all others.
 
 use crate::read::{gunzip, tree};
-use crate::repository::{checkout, pack, program};
+use crate::repository::{checkout, pack, pack_with, program};
 
 #[test]
 fn the_archive_has_all_that_its_page_speaks_of() {
@@ -43,4 +43,20 @@ fn the_archive_has_all_that_its_page_speaks_of() {
         copied += 1;
     }
     assert!(copied >= 8, "{copied}");
+}
+
+#[test]
+fn notices_are_carried_where_they_are_given() {
+    let folder = checkout();
+    folder.write("notices.txt", "whose it is\n");
+    let file = folder.path("notices.txt");
+    pack_with(&folder, "all", "x86_64-unknown-linux-musl", &["--notices", file.to_str().unwrap()]);
+    let name = "ringpost-0.1.0-x86_64-unknown-linux-musl";
+    let files = tree(&gunzip(&folder.read(&format!("out/{name}.tar.gz"))), &format!("{name}/"));
+    assert_eq!((files["NOTICES"].mode, files["NOTICES"].text()), (0o644, "whose it is\n"));
+    // Routers have no flash for them.
+    let routers = ["out/ringpost_0.1.0-r1_x86_64.ipk", "out/apk/x86_64/ringpost-0.1.0-r1.apk"];
+    let with = routers.map(|name| folder.read(name));
+    pack(&folder, "all", "x86_64-unknown-linux-musl");
+    assert_eq!(with, routers.map(|name| folder.read(name)));
 }
