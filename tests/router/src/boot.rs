@@ -445,6 +445,8 @@ fn expect_confined(machine: &mut Machine) -> Result<(), Trouble> {
         "CapEff: 0000000000000000 ".to_owned(),
         "Max core file size 0 0 ".to_owned(),
         "Max open files 256 256 ".to_owned(),
+        // What it bounds itself to (`ringpost::limits::MEMORY_BYTES`).
+        "Max data size 67108864 67108864 ".to_owned(),
     ] {
         contains(&status, &words)?;
     }
