@@ -1,7 +1,7 @@
 //! `ringpost doctor`: tries everything around, one line each, with the remedy. Changes nothing anywhere.
 
 use super::learned::Learned;
-use super::places::{Ground, Obstacle, probe};
+use super::places::{Ground, Obstacle, is_made_for_service, probe};
 use super::rights::as_service;
 use super::session::{Asks, session};
 use super::{Exit, complain, configured, print};
@@ -176,9 +176,13 @@ fn journal_check(config: &Config, running: Option<&Excerpt>) -> Check {
     }
 }
 
-/// A directory that is there must do for the service's user; one that is not is made by root when the service starts.
+/// A directory must do for the service's user, but where it is not there and the service manager makes it.
 fn judged(directory: &Path, file: &str, bytes: u64) -> Result<Ground, Obstacle> {
-    if directory.is_dir() { as_service(|| probe(directory, file, bytes)) } else { probe(directory, file, bytes) }
+    if directory.is_dir() || !is_made_for_service(directory) {
+        as_service(|| probe(directory, file, bytes))
+    } else {
+        probe(directory, file, bytes)
+    }
 }
 
 /// What the running ringpost says of the journal: its fault, that it is (nearly) full, or what it lies on and for how long.

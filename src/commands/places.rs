@@ -26,6 +26,8 @@ pub(super) enum Obstacle {
     NotADirectory(PathBuf),
     /// It, or the file in it, may not be written.
     NotWritable(PathBuf, io::Error),
+    /// It is not there and may not be made.
+    NotMakeable(PathBuf, io::Error),
     /// There is no room for the file.
     Full { at: PathBuf, needed_kib: u64, free_kib: u64 },
     /// The file is root's in a directory of somebody else: made by a command that ran as root.
@@ -39,6 +41,11 @@ impl fmt::Display for Obstacle {
             Self::NotWritable(path, error) => write!(
                 f,
                 "{} cannot be written ({error}): give it to the user that runs ringpost (chown), or name another",
+                path.display()
+            ),
+            Self::NotMakeable(path, error) => write!(
+                f,
+                "{} is not there and ringpost may not make it ({error}): mkdir -p {0} && chown ringpost: {0}",
                 path.display()
             ),
             Self::Full { at, needed_kib, free_kib } => write!(
@@ -56,10 +63,18 @@ impl fmt::Display for Obstacle {
     }
 }
 
+/// Whether who starts the service makes `directory` for it: OpenWrt's init script, and systemd by the unit.
+pub(super) fn is_made_for_service(directory: &Path) -> bool {
+    ["/etc/ringpost", "/var", "/run", "/tmp"].iter().any(|place| directory.starts_with(place))
+}
+
 /// Whether `directory` can hold `file` with `bytes` in all.
 pub(super) fn probe(directory: &Path, file: &str, bytes: u64) -> Result<Ground, Obstacle> {
     let ground = ground(directory)?;
-    may_write(&ground.nearest)?;
+    may_write(&ground.nearest).map_err(|obstacle| match obstacle {
+        Obstacle::NotWritable(_, error) if !ground.is_there => Obstacle::NotMakeable(directory.to_owned(), error),
+        other => other,
+    })?;
     let path = directory.join(file);
     let mut has = 0;
     if let Ok(found) = std::fs::metadata(&path) {
@@ -134,6 +149,19 @@ mod tests {
         assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 0);
         assert!(probe(&scratch.0, "journal", 1024).unwrap().is_there);
         assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn only_the_services_own_places_are_made_by_who_starts_it() {
+        for (path, made) in [
+            ("/etc/ringpost/journal", true),
+            ("/var/lib/ringpost/journal", true),
+            ("/run/ringpost", true),
+            ("/etc/ringposted", false),
+            ("/mnt/disk/ringpost", false),
+        ] {
+            assert_eq!(is_made_for_service(Path::new(path)), made, "{path}");
+        }
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Daemon {
             self.hub.pump(now);
             if !self.reload.is_due() {
                 self.hub.work();
-            } else if self.hub.rest() {
+            } else if self.hub.rest(self.reload.is_late()) {
                 return self.reload.take();
             } else {
                 self.reload.tell_late(|| self.hub.under_way());

@@ -93,6 +93,11 @@ impl Reload {
         self.tell.filter(|_| self.is_due())
     }
 
+    /// Whether it was told already that the new configuration waits.
+    pub fn is_late(&self) -> bool {
+        self.is_due() && self.tell.is_none()
+    }
+
     /// Tells, once, what the new configuration waits for, when that takes long: an upload, or a mount that hangs.
     pub fn tell_late(&mut self, under_way: impl FnOnce() -> String) {
         if self.poll_timeout().is_some_and(|due| due <= Instant::now()) {

@@ -91,12 +91,13 @@ impl Prepared {
         if let Err(error) = std::fs::create_dir_all(state_dir) {
             log::warn!("{} cannot be made ({error}): calls in progress do not outlive a restart", state_dir.display());
         }
-        let seats = seats(config, desks, began.mono, &report_sender)?;
+        // First, since a reload asks for it again and again while the old one is held.
         let journal =
-            Journal::start(journal_setup(config, boot, &seats), reply_sender).map_err(|error| match error {
+            Journal::start(journal_setup(config, boot, &desks), reply_sender).map_err(|error| match error {
                 JournalError::Locked => StartError::JournalLocked,
                 other => StartError::Journal(other),
             })?;
+        let seats = seats(config, desks, began.mono, &report_sender)?;
         let mirror = Mirror::start(mirror_file(config), boot).map_err(StartError::Thread)?;
         let config = config.clone();
         Ok(Self { config, began, seats, reports, journal, replies, mirror })
@@ -209,9 +210,9 @@ fn seats(
     Ok(seats)
 }
 
-fn journal_setup(config: &Config, boot: BootId, seats: &[Seat]) -> Setup {
-    let settings =
-        Settings { boot, crms: seats.iter().map(|seat| seat.tag).collect(), when_full: config.journal.when_full };
+fn journal_setup(config: &Config, boot: BootId, desks: &[Desk]) -> Setup {
+    let crms = desks.iter().map(|(_, tag)| *tag).collect();
+    let settings = Settings { boot, crms, when_full: config.journal.when_full };
     let config::Journal { path, size_kib, medium, .. } = &config.journal;
     Setup { directory: path.clone(), size_kib: *size_kib, medium: *medium, ring: settings }
 }

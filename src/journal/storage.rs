@@ -42,12 +42,21 @@ impl FileStorage {
     /// Opens the journal for the agent, and makes or extends it to `size_kib`. A larger file keeps its size: shrinking
     /// could lose calls. Refuses a journal that another process holds.
     pub fn open(path: &Path, size_kib: u32) -> Result<Self, JournalError> {
+        Self::hold(path)?.grown(path, size_kib)
+    }
+
+    /// Opens and locks it, and no more: nothing is written, and it has no size yet.
+    pub fn hold(path: &Path) -> Result<Self, JournalError> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
         let file = file.map_err(|error| JournalError::io("open", &error))?;
         lock(&file)?;
-        let mut storage = Self { file, size: 0, writable: true };
-        storage.extend(u64::from(size_kib.clamp(JOURNAL_KIB_MIN, JOURNAL_KIB_MAX)) * 1024, path)?;
-        Ok(storage)
+        Ok(Self { file, size: 0, writable: true })
+    }
+
+    /// What [`hold`](Self::hold) gave of `path`, made or extended to `size_kib`. On flash that may take seconds.
+    pub fn grown(mut self, path: &Path, size_kib: u32) -> Result<Self, JournalError> {
+        self.extend(u64::from(size_kib.clamp(JOURNAL_KIB_MIN, JOURNAL_KIB_MAX)) * 1024, path)?;
+        Ok(self)
     }
 
     /// Opens it for reading beside a running agent, without the lock.

@@ -181,15 +181,15 @@ impl Journal {
     /// Starts the thread. Fails at once when another agent holds the journal; any other trouble with the file is told
     /// by [`Reply::Fault`] and tried again.
     pub fn start(setup: Setup, replies: Sender<Reply>) -> Result<Self, JournalError> {
-        let opened = open(&setup);
-        if let Err(JournalError::Locked) = opened {
+        let held = hold(&setup);
+        if let Err(JournalError::Locked) = held {
             return Err(JournalError::Locked);
         }
         let (requests, inbox) = sync_channel(JOURNAL_REQUESTS);
         let (ring, fault, opened_at) = (None, None, Instant::now());
         let worker = Worker { setup, inbox, replies, ring, fault, lost: 0, is_full: false, opened_at };
         let thread = std::thread::Builder::new().name("journal".into()).stack_size(STACK_BYTES);
-        let thread = thread.spawn(move || worker.run(opened)).map_err(|error| JournalError::io("start", &error))?;
+        let thread = thread.spawn(move || worker.run(held)).map_err(|error| JournalError::io("start", &error))?;
         Ok(Self { requests, thread })
     }
 
@@ -210,10 +210,10 @@ impl Journal {
 /// The ring in a file.
 pub type FileRing = Ring<SlowSync<FileStorage>>;
 
-/// Opens and locks the file; reading it is the thread's work.
-fn open(setup: &Setup) -> Result<FileStorage, JournalError> {
+/// Opens and locks the file; to make it as large as it has to be, and to read it, is the thread's work.
+fn hold(setup: &Setup) -> Result<FileStorage, JournalError> {
     std::fs::create_dir_all(&setup.directory).map_err(|error| JournalError::io("open", &error))?;
-    FileStorage::open(&setup.directory.join(FILE_NAME), setup.size_kib)
+    FileStorage::hold(&setup.directory.join(FILE_NAME))
 }
 
 fn slow_sync() -> Duration {
@@ -245,8 +245,8 @@ struct Unsynced {
 }
 
 impl Worker {
-    fn run(mut self, opened: Result<FileStorage, JournalError>) {
-        let mut going = self.take_file(opened);
+    fn run(mut self, held: Result<FileStorage, JournalError>) {
+        let mut going = self.take_file(held);
         while going.is_ok() {
             let first = match self.inbox.recv_timeout(self.patience()) {
                 Ok(request) => Some(request),
@@ -394,14 +394,15 @@ impl Worker {
             return Ok(());
         }
         self.opened_at = Instant::now();
-        let opened = open(&self.setup);
-        self.take_file(opened)
+        let held = hold(&self.setup);
+        self.take_file(held)
     }
 
-    fn take_file(&mut self, opened: Result<FileStorage, JournalError>) -> Result<(), Gone> {
-        match opened {
+    fn take_file(&mut self, held: Result<FileStorage, JournalError>) -> Result<(), Gone> {
+        let path = self.setup.directory.join(FILE_NAME);
+        match held.and_then(|file| file.grown(&path, self.setup.size_kib)) {
             Ok(file) => {
-                let medium = Medium::of(&self.setup.directory.join(FILE_NAME), self.setup.medium);
+                let medium = Medium::of(&path, self.setup.medium);
                 let (ring, recovery) = Ring::open(SlowSync::new(file, slow_sync()), self.setup.ring.clone());
                 let (stats, first_own) = (Box::new(ring.stats()), ring.next_seq());
                 self.ring = Some(ring);

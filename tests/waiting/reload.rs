@@ -7,7 +7,7 @@ use portal::{Fault, Portal, PortalConfig, State};
 use ringpost::status::{self, StatusError};
 use rustix::process::Signal;
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 const GOES_ON: &str = "going on with the new configuration";
@@ -49,6 +49,15 @@ fn are_exact(agent: &Agent) -> bool {
     !calls.is_empty() && calls.iter().all(|call| call["exact"] == true)
 }
 
+/// Stops who asks, also where the test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Somebody asks for the status without a pause; nobody is told that no ringpost runs.
 fn ask_until(stop: &AtomicBool, socket: &std::path::Path) {
     while !stop.load(Ordering::Relaxed) {
@@ -69,6 +78,7 @@ fn calls_go_on_through_many_reloads() {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| ask_until(&stop, &socket));
+        let _stop = Stop(&stop);
         for line in 0..4 {
             let pbx = &pbx;
             // Each line has a call under way most of the time: two seconds each, the next one at once.
@@ -80,7 +90,6 @@ fn calls_go_on_through_many_reloads() {
             agent.signal(Signal::HUP);
             agent.wait(&format!("reload {round}"), LATER, |agent| (times(agent, GOES_ON) >= round).then_some(()));
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let all = |state: &State| (state.calls().len() >= CALLS).then_some(());
     portal.wait_for(LATER, all).expect("all calls arrive");
@@ -290,7 +299,10 @@ fn an_end_in_the_middle_of_a_reload_starts_nothing() {
     let mut agent = Agent::run_on_slow_flash(place, Duration::from_secs(14));
     in_step(&pbx, &portal);
     agent.signal(Signal::HUP);
-    agent.wait_log("the new configuration is well", SOON);
+    let socket = status::socket_path(&agent.place.path().join("run"));
+    agent.wait("the old journal to be closed, when nobody answers", SOON, |_| {
+        matches!(status::ask(&socket), Err(StatusError::Busy)).then_some(())
+    });
     let place = agent.stop();
     let log = fs::read_to_string(place.path().join("log")).expect("the log");
     assert!(log.contains("ending in the middle of a reload") && !log.contains(GOES_ON), "{log}");
@@ -298,4 +310,35 @@ fn an_end_in_the_middle_of_a_reload_starts_nothing() {
     agent.wait_status("the PBX again", LATER, |report| report["pbx"]["live"] == true);
     pbx.play(&missed(1), 1000.0);
     portal.wait_for(LATER, |state| state.calls().first().map(|_| ())).expect("the call arrives");
+}
+
+/// On flash that is never done with the calls that end, a reload comes all the same, and each call arrives once.
+#[test]
+fn flash_that_is_always_behind_does_not_hold_up_a_reload_for_ever() {
+    const CALLS: usize = 24;
+    let (pbx, portal) = (Pbx::start(), portal());
+    let place = Place::new();
+    place.configure(pbx.address(), Some(&portal));
+    let mut agent = Agent::run_on_slow_flash(place, Duration::from_secs(3));
+    in_step(&pbx, &portal);
+    let played = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for nth in 0..CALLS {
+                // A call of a good second, the next one at once.
+                pbx.play(&missed(nth), 4.0);
+                played.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        agent.wait("calls on their way into the journal", SOON, |_| (played.load(Ordering::Relaxed) > 1).then_some(()));
+        agent.signal(Signal::HUP);
+        agent.wait_log(GOES_ON, LATER);
+        assert!(played.load(Ordering::Relaxed) < CALLS, "it came when the flash was at rest:\n{}", agent.log());
+    });
+    let all = |state: &State| (state.calls().len() >= CALLS).then_some(());
+    portal.wait_for(LATER, all).unwrap_or_else(|| panic!("only {:?}:\n{}", clients(&portal), agent.log()));
+    agent.wait_status("nothing left to do", LATER, |report| report["journal"]["waiting"] == 0);
+    let mut wanted: Vec<String> = (0..CALLS).map(client).collect();
+    wanted.sort();
+    assert_eq!(clients(&portal), wanted);
 }

@@ -29,8 +29,9 @@ impl Followed {
 
 impl Hub {
     /// Gives the CRMs no more work. Returns whether all that was begun is done: requests answered, finished calls
-    /// in the journal. The upload of a recording may take minutes, so calls and cards go on until it is over.
-    pub fn rest(&mut self) -> bool {
+    /// in the journal. The upload of a recording may take minutes, so calls and cards go on until it is over. On flash so
+    /// slow that a call always waits for it, `hurried` goes on with what waits: it is handed over.
+    pub fn rest(&mut self, hurried: bool) -> bool {
         // Every one is told to rest, whatever the one before it says.
         let all = |seats: &mut [Seat], lane| {
             let busy = seats.iter_mut().map(|seat| u32::from(!seat.schedule.rest(lane)));
@@ -38,8 +39,8 @@ impl Hub {
         };
         // Cards last: they are shown until there is nothing else to wait for.
         all(&mut self.seats, Lane::Recordings)
+            && (hurried || self.appends.is_empty())
             && all(&mut self.seats, Lane::Calls)
-            && self.appends.is_empty()
             && all(&mut self.seats, Lane::Cards)
     }
 
