@@ -132,6 +132,10 @@ fn package(router: &mut Router, tell: &dyn Fn(&str)) -> Result<Figures, Trouble>
     expect_confined(&mut machine)?;
     router.call()?;
     tell("upgraded: the new program runs, the owner's files stayed; a call arrived");
+
+    router.upgrade_as_apk(&mut machine)?;
+    router.call()?;
+    tell("upgraded as apk does, which stops nothing: the new program runs; a call arrived");
     let package = fs::metadata(router.files.join("tftp/first.ipk"))?.len() / 1024;
     let calls = router.settle(machine)?;
     Ok(Figures { package, start, calls, ..memory })
@@ -163,7 +167,7 @@ fn firmware(router: &mut Router, tell: &dyn Fn(&str)) -> Result<Figures, Trouble
     let id = router.waiting_call()?;
     let archive = router.archive(&mut machine)?;
     router.office.open_portal()?;
-    machine.run("service ringpost kick")?;
+    machine.run("event interface.wan.up")?;
     router.arrival(&id)?;
     router.shut_down(machine)?;
     router.renew("plain")?;
@@ -310,6 +314,16 @@ impl Router {
     /// What sysupgrade keeps, in base64.
     fn archive(&self, machine: &mut Machine) -> Result<String, Trouble> {
         machine.run("sysupgrade -b /tmp/backup.tgz && base64 /tmp/backup.tgz && rm /tmp/backup.tgz")
+    }
+
+    /// The first version's program takes the place of the second one's under the running process.
+    fn upgrade_as_apk(&self, machine: &mut Machine) -> Result<(), Trouble> {
+        self.fetch(machine, "first.ipk")?;
+        let logins = self.logins();
+        machine.run("apk-upgrade /tmp/first.ipk && rm /tmp/first.ipk")?;
+        self.login(logins)?;
+        self.expect_program(machine, &self.first)?;
+        expect_confined(machine)
     }
 
     /// Installs the second version where the owner's files are already: it runs at once. What is said.
