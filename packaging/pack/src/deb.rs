@@ -36,8 +36,6 @@ const DESCRIPTION: &str = "\
 const OVERRIDES: &str = "\
 # One program for every C library and every age of the distribution: static on purpose.
 ringpost: statically-linked-binary
-# The same, where static programs are position-independent too (amd64).
-ringpost: shared-library-lacks-prerequisites
 # The file holds secrets; postinst gives it to the group that may read them.
 ringpost: non-standard-file-perm 0640 != 0644 [etc/ringpost/ringpost.toml]
 # This is the project's own package, not an upload to Debian's archive.
