@@ -311,7 +311,8 @@ pub const CA_FILE_BYTES: u64 = 1024 * 1024;
 pub const RELOAD_JOURNAL_PATIENCE: Duration = Duration::from_secs(60);
 /// How often it looks.
 pub const RELOAD_JOURNAL_RETRY: Duration = Duration::from_millis(500);
-/// A reload that waits for requests under way tells in the log for which, once, after this time. `status` tells it at once.
+/// A reload that waits for requests under way tells in the log for which, once, after this time. `status` tells it at once. From then on it does not
+/// wait for calls on their way into a journal that is slow; it takes them along.
 pub const RELOAD_TELL: Duration = Duration::from_secs(10);
 /// Most memory that may be allocated, in bytes (`RLIMIT_DATA`: heap and stacks): ten times the budget of 6 MiB, for a
 /// journal of 16 MiB and several CRMs need more than the usual office. Past it an allocation fails, the process ends, and the next one goes on from

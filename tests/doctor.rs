@@ -168,6 +168,8 @@ fn what_only_root_may_do_is_not_well() {
     let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
     fs::create_dir_all(root.join("2026")).expect("a directory");
     fs::write(root.join("2026/a.wav"), "x").expect("written");
+    mode(&place.0, 0o755);
+    mode(&root.join("2026"), 0o755);
     place.journal_with("/var/spool/asterisk/monitor/2026/a.wav");
     let table = format!("[recordings]\nsource = \"path:{}\"\n", root.display());
 
@@ -176,6 +178,9 @@ fn what_only_root_may_do_is_not_well() {
     let told = line(&lines, "FAIL", "recordings");
     assert!(told.contains("monitor: Permission denied") && told.contains("uid=ringpost"), "{told}");
     assert!(line(&lines, "FAIL", "journal").contains("cannot be written"), "{lines:#?}");
+    std::os::unix::fs::chown(&journal, Some(SERVICE_UID), Some(SERVICE_UID)).expect("root may give");
+    let told = line(&place.doctor(&table), "warn", "journal").to_owned();
+    assert!(told.contains("belongs to root") && told.contains(&format!("chown {SERVICE_UID} ")), "{told}");
 
     mode(&root, 0o755);
     mode(&root.join("2026/a.wav"), 0o600);

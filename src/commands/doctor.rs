@@ -1,7 +1,7 @@
 //! `ringpost doctor`: tries everything around, one line each, with the remedy. Changes nothing anywhere.
 
 use super::learned::Learned;
-use super::places::{Ground, Obstacle, is_made_for_service, probe};
+use super::places::{Ground, Obstacle, has_systemd, is_made_for_service, probe};
 use super::rights::as_service;
 use super::session::{Asks, session};
 use super::{Exit, complain, configured, print};
@@ -21,6 +21,7 @@ use crate::log::{Way, install, masked};
 use crate::recording::{LET_READ, Source, Trace};
 use crate::status::{self, Excerpt, IN_MEMORY, StatusError};
 use core::ops::ControlFlow;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// The file of calls in progress.
@@ -52,6 +53,7 @@ pub(super) fn doctor(file: &Path) -> Exit {
     let service = service_check(asked.as_ref().err());
     let running = asked.ok().and_then(|told| told.excerpt());
     tell(vec![clock_check()]);
+    tell(file_checks(file, &config));
     tell(pbx_checks(&config, running.as_ref()));
     for crm in &config.crm {
         let CrmKind::Bitrix24(settings) = &crm.kind;
@@ -97,6 +99,21 @@ fn clock_check() -> Check {
             ),
         )
     }
+}
+
+/// The configuration, and files that it names, which only root may read. OpenWrt's init script mends that by itself.
+fn file_checks(file: &Path, config: &Config) -> Vec<Check> {
+    let (named, _) = config.paths();
+    let closed = |path: &&Path| {
+        let read = || std::fs::File::open(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+        path.is_file() && as_service(read)
+    };
+    let told = |path: &Path| {
+        let path = path.display();
+        bad("rights", format!("{path} may not be read by the service: chgrp ringpost {path} && chmod g+r {path}"))
+    };
+    let files = has_systemd().then(|| core::iter::once(file).chain(named));
+    files.into_iter().flatten().filter(closed).map(told).collect()
 }
 
 /// Logs in as the daemon would, and says what it would know.
@@ -178,7 +195,7 @@ fn journal_check(config: &Config, running: Option<&Excerpt>) -> Check {
 
 /// A directory must do for the service's user, but where it is not there and the service manager makes it.
 fn judged(directory: &Path, file: &str, bytes: u64) -> Result<Ground, Obstacle> {
-    if directory.is_dir() || !is_made_for_service(directory) {
+    if directory.is_dir() || !is_made_for_service(directory, has_systemd()) {
         as_service(|| probe(directory, file, bytes))
     } else {
         probe(directory, file, bytes)

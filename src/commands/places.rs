@@ -63,9 +63,20 @@ impl fmt::Display for Obstacle {
     }
 }
 
-/// Whether who starts the service makes `directory` for it: OpenWrt's init script, and systemd by the unit.
-pub(super) fn is_made_for_service(directory: &Path) -> bool {
-    ["/etc/ringpost", "/var", "/run", "/tmp"].iter().any(|place| directory.starts_with(place))
+/// Where systemd makes directories for the service, by the unit that the package has.
+const BY_SYSTEMD: &[&str] = &["/var/lib/ringpost", "/run/ringpost", "/var/run/ringpost"];
+/// Where OpenWrt's init script makes them.
+const BY_INIT_SCRIPT: &[&str] = &["/etc/ringpost", "/var", "/run", "/tmp"];
+
+/// Whether systemd starts services here.
+pub(super) fn has_systemd() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
+/// Whether who starts the service makes `directory` for it.
+pub(super) fn is_made_for_service(directory: &Path, by_systemd: bool) -> bool {
+    let places = if by_systemd { BY_SYSTEMD } else { BY_INIT_SCRIPT };
+    places.iter().any(|place| directory.starts_with(place))
 }
 
 /// Whether `directory` can hold `file` with `bytes` in all.
@@ -78,12 +89,12 @@ pub(super) fn probe(directory: &Path, file: &str, bytes: u64) -> Result<Ground, 
     let path = directory.join(file);
     let mut has = 0;
     if let Ok(found) = std::fs::metadata(&path) {
-        may_write(&path)?;
         has = found.len();
         let user = std::fs::metadata(directory).map_or(0, |found| found.uid());
         if found.uid() == 0 && user != 0 {
             return Err(Obstacle::RootOwned { file: path, user });
         }
+        may_write(&path)?;
     }
     room(&ground.nearest, bytes.saturating_sub(has))?;
     Ok(ground)
@@ -153,14 +164,16 @@ mod tests {
 
     #[test]
     fn only_the_services_own_places_are_made_by_who_starts_it() {
-        for (path, made) in [
-            ("/etc/ringpost/journal", true),
-            ("/var/lib/ringpost/journal", true),
-            ("/run/ringpost", true),
-            ("/etc/ringposted", false),
-            ("/mnt/disk/ringpost", false),
+        for (path, by_systemd, by_init_script) in [
+            ("/etc/ringpost/journal", false, true),
+            ("/var/lib/ringpost/journal", true, true),
+            ("/var/other", false, true),
+            ("/run/ringpost", true, true),
+            ("/etc/ringposted", false, false),
+            ("/mnt/disk/ringpost", false, false),
         ] {
-            assert_eq!(is_made_for_service(Path::new(path)), made, "{path}");
+            assert_eq!(is_made_for_service(Path::new(path), true), by_systemd, "{path}");
+            assert_eq!(is_made_for_service(Path::new(path), false), by_init_script, "{path}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! `ringpost status`: what the running daemon says of itself.
 
 use super::{Exit, complain, configured, print};
-use crate::status::{self, Told};
+use crate::status::{self, StatusError, Told};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -19,6 +19,11 @@ pub(super) fn status(file: &Path, json: bool, watch: bool) -> Exit {
     loop {
         let exit = match status::ask(&path) {
             Ok(told) => print(&shown(told, json, watch)),
+            // A reload may take that long.
+            Err(error @ StatusError::Busy) if watch => {
+                complain(&error.to_string());
+                Exit::Well
+            }
             Err(error) => {
                 complain(&error.to_string());
                 Exit::Failed

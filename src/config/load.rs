@@ -127,9 +127,10 @@ fn unreadable(file: &Path, error: &io::Error) -> ConfigError {
             "there is no such file".to_owned(),
             "name another with -c FILE, or begin with the packaged example".to_owned(),
         ),
-        ErrorKind::PermissionDenied => {
-            ("it may not be read".to_owned(), format!("run this as root, or let this user read it: chown USER {file}"))
-        }
+        ErrorKind::PermissionDenied => (
+            "it may not be read".to_owned(),
+            format!("run this as root or as ringpost's user, or let this user read it: chown USER {file}"),
+        ),
         ErrorKind::FileTooLarge => {
             (format!("it is larger than {CONFIG_BYTES} bytes"), "it is probably not a configuration".to_owned())
         }

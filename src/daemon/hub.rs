@@ -100,6 +100,10 @@ pub struct Hub {
     journal: Box<dyn JournalDesk>,
     appends: BTreeMap<u64, Append>,
     next_token: u64,
+    /// How often the journal answered for a call.
+    answers: u64,
+    /// The same when the CRMs were told to rest.
+    rest_began: Option<u64>,
     mirror: Box<dyn MirrorDesk>,
     mirror_fault: Repeated,
     mirrored: Mirrored,
@@ -158,6 +162,8 @@ impl Hub {
             journal,
             appends: BTreeMap::new(),
             next_token: 0,
+            answers: 0,
+            rest_began: None,
             mirror,
             mirror_fault: Repeated::default(),
             mirrored: Mirrored::nothing(),
@@ -453,6 +459,7 @@ impl Hub {
 
     fn appended(&mut self, token: u64, seq: Option<Seq>, known: bool, now: Monotonic) {
         self.mirrored.dirty = true;
+        self.answers = self.answers.wrapping_add(1);
         let Some(Append { card, record, told_as, tickets, .. }) = self.appends.remove(&token) else { return };
         let record = match told_as {
             Some(id) => Arc::new(CallRecord { id, ..(*record).clone() }),

@@ -126,8 +126,8 @@ impl Daemon {
                 self.hub.work();
             } else if self.hub.rest(self.reload.is_late()) {
                 return self.reload.take();
-            } else {
-                self.reload.tell_late(|| self.hub.under_way());
+            } else if self.reload.tell_late(|| self.hub.under_way()) {
+                continue;
             }
             let wake = self.wake();
             tokio::select! {

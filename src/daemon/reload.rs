@@ -98,12 +98,15 @@ impl Reload {
         self.is_due() && self.tell.is_none()
     }
 
-    /// Tells, once, what the new configuration waits for, when that takes long: an upload, or a mount that hangs.
-    pub fn tell_late(&mut self, under_way: impl FnOnce() -> String) {
-        if self.poll_timeout().is_some_and(|due| due <= Instant::now()) {
+    /// Tells, once, what the new configuration waits for, when that takes long: an upload, or a mount that hangs. Returns
+    /// whether it did.
+    pub fn tell_late(&mut self, under_way: impl FnOnce() -> String) -> bool {
+        let is_time = self.poll_timeout().is_some_and(|due| due <= Instant::now());
+        if is_time {
             self.tell = None;
             log::warn!("the new configuration waits until this is done: {}", under_way());
         }
+        is_time
     }
 
     /// The configuration to go on with.
@@ -142,13 +145,14 @@ impl Daemon {
         };
         if is_new {
             taken_up(&old.config, &next.config, origin.as_ref(), &mut kept);
+            // Before the new daemon makes its own, perhaps in the same place by another name.
+            clear(&old.config, &next.config);
         }
         let mut daemon = Self { origin, clients, started, ..prepared.into_daemon(kept) };
         daemon.hub.count_on(&counted);
         if !daemon.clients.is_empty() {
             daemon.hub.ask_stats();
         }
-        clear(&old.config, &daemon.config);
         Ok(Some(daemon))
     }
 }
@@ -168,13 +172,18 @@ async fn either(next: &Next, old: &Next) -> io::Result<(Prepared, bool)> {
 /// The old journal's thread may still wait for a flash that is slow: the lock on the journal in `held` is waited for.
 async fn prepared(next: &Next, held: &Path) -> Result<Prepared, StartError> {
     let until = Instant::now() + RELOAD_JOURNAL_PATIENCE;
-    let is_held = next.config.journal.path == held;
+    let is_held = is_same_place(&next.config.journal.path, held);
     loop {
         match Prepared::new(&next.config, next.desks.clone()) {
             Err(StartError::JournalLocked) if is_held && Instant::now() < until => sleep(RELOAD_JOURNAL_RETRY).await,
             made => return made,
         }
     }
+}
+
+/// Whether two paths lead to one directory, as `/var/run` and `/run` do.
+fn is_same_place(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// What is left in a state directory that is not used any more: old calls in progress, and sockets that nobody answers at.

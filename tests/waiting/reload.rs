@@ -58,11 +58,12 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Somebody asks for the status without a pause; nobody is told that no ringpost runs.
+/// Somebody asks for the status all the time; nobody is told that no ringpost runs.
 fn ask_until(stop: &AtomicBool, socket: &std::path::Path) {
     while !stop.load(Ordering::Relaxed) {
         let told = status::ask(socket);
         assert!(!matches!(told, Err(StatusError::NotRunning(_))), "{told:?}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -255,7 +256,7 @@ fn the_file_as_it_is_last_is_taken_up() {
     let (pbx, portal) = (Pbx::start(), portal());
     let mut agent = Agent::beside(&pbx, Some(&portal));
     in_step(&pbx, &portal);
-    portal.fault(Fault::slow_before(Duration::from_secs(4)).on(REGISTER));
+    portal.fault(Fault::slow_before(Duration::from_secs(10)).on(REGISTER));
     pbx.play(&missed(1), 1000.0);
     portal.wait_for(SOON, |state| state.requests_of(REGISTER).next().map(drop)).expect("the call is on its way");
     for (nth, (from, to)) in [("office", "shop"), ("shop", "stable")].into_iter().enumerate() {
@@ -300,6 +301,7 @@ fn an_end_in_the_middle_of_a_reload_starts_nothing() {
     in_step(&pbx, &portal);
     agent.signal(Signal::HUP);
     let socket = status::socket_path(&agent.place.path().join("run"));
+    agent.wait_log("the new configuration is well", SOON);
     agent.wait("the old journal to be closed, when nobody answers", SOON, |_| {
         matches!(status::ask(&socket), Err(StatusError::Busy)).then_some(())
     });

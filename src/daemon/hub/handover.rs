@@ -30,13 +30,16 @@ impl Followed {
 impl Hub {
     /// Gives the CRMs no more work. Returns whether all that was begun is done: requests answered, finished calls
     /// in the journal. The upload of a recording may take minutes, so calls and cards go on until it is over. On flash so
-    /// slow that a call always waits for it, `hurried` goes on with what waits: it is handed over.
+    /// slow that a call always waits for it, `hurried` goes on with what waits: it is handed over. Not so on flash that does
+    /// not answer at all: the journal could not be closed.
     pub fn rest(&mut self, hurried: bool) -> bool {
         // Every one is told to rest, whatever the one before it says.
         let all = |seats: &mut [Seat], lane| {
             let busy = seats.iter_mut().map(|seat| u32::from(!seat.schedule.rest(lane)));
             busy.sum::<u32>() == 0
         };
+        let answers = *self.rest_began.get_or_insert(self.answers);
+        let hurried = hurried && self.answers != answers;
         // Cards last: they are shown until there is nothing else to wait for.
         all(&mut self.seats, Lane::Recordings)
             && (hurried || self.appends.is_empty())
@@ -46,6 +49,7 @@ impl Hub {
 
     /// Gives the CRMs work again: nobody takes over after all.
     pub fn work(&mut self) {
+        self.rest_began = None;
         self.seats.iter_mut().for_each(|seat| seat.schedule.work());
     }
 
