@@ -9,6 +9,7 @@ mod world;
 
 mod cards;
 mod clocks;
+mod handover;
 mod identity;
 mod kills;
 mod link;
