@@ -1,8 +1,8 @@
 //! `ringpost doctor`: tries everything around, one line each, with the remedy. Changes nothing anywhere.
 
 use super::learned::Learned;
-use super::places::{Ground, Obstacle, has_systemd, is_made_for_service, probe};
-use super::rights::as_service;
+use super::places::{Ground, Obstacle, has_systemd, probe};
+use super::rights::become_service;
 use super::session::{Asks, session};
 use super::{Exit, complain, configured, print};
 use crate::ami::link::{FaultKind, Lack, Output};
@@ -21,6 +21,7 @@ use crate::log::{Way, install, masked};
 use crate::recording::{LET_READ, Source, Trace};
 use crate::status::{self, Excerpt, IN_MEMORY, StatusError};
 use core::ops::ControlFlow;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -53,7 +54,6 @@ pub(super) fn doctor(file: &Path) -> Exit {
     let service = service_check(asked.as_ref().err());
     let running = asked.ok().and_then(|told| told.excerpt());
     tell(vec![clock_check()]);
-    tell(file_checks(file, &config));
     tell(pbx_checks(&config, running.as_ref()));
     for crm in &config.crm {
         let CrmKind::Bitrix24(settings) = &crm.kind;
@@ -62,9 +62,12 @@ pub(super) fn doctor(file: &Path) -> Exit {
             Err(error) => tell(vec![bad("bitrix24", error.to_string())]),
         }
     }
+    let latest = recorded(&config);
+    // What is left is looked at as the service does.
+    become_service();
+    tell(file_checks(file, &config));
     if let Some(recordings) = &config.recordings {
-        let latest = recorded(&config);
-        tell(vec![as_service(|| recordings_check(&latest, recordings))]);
+        tell(vec![recordings_check(&latest, recordings)]);
     }
     tell(vec![journal_check(&config, running.as_ref()), state_check(&config, running.as_ref()), service]);
     if worst == Verdict::Bad {
@@ -101,12 +104,11 @@ fn clock_check() -> Check {
     }
 }
 
-/// The configuration, and files that it names, which only root may read. OpenWrt's init script mends that by itself.
+/// The configuration, and files that it names, which the service may not read. OpenWrt's init script mends that by itself.
 fn file_checks(file: &Path, config: &Config) -> Vec<Check> {
     let (named, _) = config.paths();
     let closed = |path: &&Path| {
-        let read = || std::fs::File::open(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
-        path.is_file() && as_service(read)
+        !path.is_dir() && File::open(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
     };
     let told = |path: &Path| {
         let path = path.display();
@@ -183,22 +185,13 @@ fn journal_check(config: &Config, running: Option<&Excerpt>) -> Check {
         return kept_check(&path, journal);
     }
     let on = |place: &Path, found: &str| medium_check(&Medium::of(place, *medium), found);
-    match judged(directory, FILE_NAME, u64::from(*size_kib) * 1024) {
+    match probe(directory, FILE_NAME, u64::from(*size_kib) * 1024) {
         Ok(Ground { is_there: true, nearest }) => on(&nearest, &format!("{} can be written", path.display())),
         Ok(Ground { nearest, .. }) => {
             on(&nearest, &format!("{} is not there yet; it can be made in {}", directory.display(), nearest.display()))
         }
         Err(obstacle @ Obstacle::RootOwned { .. }) => warning("journal", obstacle.to_string()),
         Err(obstacle) => bad("journal", format!("{obstacle} ([journal] path)")),
-    }
-}
-
-/// A directory must do for the service's user, but where it is not there and the service manager makes it.
-fn judged(directory: &Path, file: &str, bytes: u64) -> Result<Ground, Obstacle> {
-    if directory.is_dir() || !is_made_for_service(directory, has_systemd()) {
-        as_service(|| probe(directory, file, bytes))
-    } else {
-        probe(directory, file, bytes)
     }
 }
 
@@ -250,7 +243,7 @@ fn state_check(config: &Config, running: Option<&Excerpt>) -> Check {
     if running.is_some_and(|report| report.mirror) {
         return good("state", format!("{} kept by the running ringpost", directory.display()));
     }
-    match judged(directory, MIRROR_FILE, 0) {
+    match probe(directory, MIRROR_FILE, 0) {
         Ok(Ground { is_there: true, .. }) => good("state", format!("{} can be written", directory.display())),
         Ok(Ground { nearest, .. }) => {
             good("state", format!("{} is not there yet; it can be made in {}", directory.display(), nearest.display()))

@@ -74,18 +74,23 @@ pub(super) fn has_systemd() -> bool {
 }
 
 /// Whether who starts the service makes `directory` for it.
-pub(super) fn is_made_for_service(directory: &Path, by_systemd: bool) -> bool {
+fn is_made_for_service(directory: &Path, by_systemd: bool) -> bool {
     let places = if by_systemd { BY_SYSTEMD } else { BY_INIT_SCRIPT };
     places.iter().any(|place| directory.starts_with(place))
 }
 
-/// Whether `directory` can hold `file` with `bytes` in all.
+/// Whether `directory` can hold `file` with `bytes` in all. One that is not there need not be makeable where who starts the
+/// service makes it.
 pub(super) fn probe(directory: &Path, file: &str, bytes: u64) -> Result<Ground, Obstacle> {
     let ground = ground(directory)?;
-    may_write(&ground.nearest).map_err(|obstacle| match obstacle {
-        Obstacle::NotWritable(_, error) if !ground.is_there => Obstacle::NotMakeable(directory.to_owned(), error),
-        other => other,
-    })?;
+    match may_write(&ground.nearest) {
+        Err(Obstacle::NotWritable(_, error)) if !ground.is_there => {
+            if !is_made_for_service(directory, has_systemd()) {
+                return Err(Obstacle::NotMakeable(directory.to_owned(), error));
+            }
+        }
+        judged => judged?,
+    }
     let path = directory.join(file);
     let mut has = 0;
     if let Ok(found) = std::fs::metadata(&path) {

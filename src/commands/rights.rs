@@ -1,9 +1,8 @@
-//! Looking at files with the rights of the service's user.
+//! The rights of the service's user, for looking at files.
 //!
 //! Stands alone because `doctor` is run by root, who may read everything, and the service by an account of its own: a
-//! directory of recordings that only root may read looks well to the one and is closed to the other. The rights are given
-//! up by one short-lived thread, for the kernel keeps them for each thread. Bounds: one thread, [`ACCOUNTS_BYTES`] of each
-//! list of accounts. Knows only accounts of these files, as every router has them.
+//! directory of recordings that only root may read looks well to the one and is closed to the other. Bounds:
+//! [`ACCOUNTS_BYTES`] of each list of accounts. Knows only accounts of these files, as every router has them.
 
 use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
@@ -23,25 +22,14 @@ struct Account {
     groups: Vec<Gid>,
 }
 
-/// What `look` finds when the service's user looks; root alone can look so, and where there is no such account, or it is
-/// not given, everybody looks for himself.
-pub(super) fn as_service<T: Send>(look: impl FnOnce() -> T + Send) -> T {
-    let Some(account) = geteuid().is_root().then(account).flatten() else { return look() };
-    std::thread::scope(|scope| {
-        let looker = scope.spawn(|| {
-            become_user(&account);
-            look()
-        });
-        looker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
-
-/// What cannot be given up is kept: then root looks, as without this.
-fn become_user(Account { user, groups }: &Account) {
-    let Some(group) = groups.first() else { return };
-    let _ = set_thread_groups(groups)
-        .and_then(|()| set_thread_res_gid(*group, *group, *group))
-        .and_then(|()| set_thread_res_uid(*user, *user, *user));
+/// Gives up root's rights for those of the service, for good, in the thread that asks: the kernel keeps them for each.
+/// Who is not root, and where there is no such account, goes on with what he has.
+pub(super) fn become_service() {
+    let Some(Account { user, groups }) = geteuid().is_root().then(account).flatten() else { return };
+    let Some(group) = groups.first().copied() else { return };
+    let _ = set_thread_groups(&groups)
+        .and_then(|()| set_thread_res_gid(group, group, group))
+        .and_then(|()| set_thread_res_uid(user, user, user)); // what cannot be given up is kept
 }
 
 fn account() -> Option<Account> {
