@@ -49,14 +49,20 @@ fn list(path: &str) -> String {
 
 /// From lines `name:password:uid:gid:…` and `group:password:gid:name,name…`, passwd(5) and group(5).
 fn account_of(passwd: &str, group: &str) -> Option<Account> {
-    let fields = |line: &'_ str, at: usize| line.split(':').nth(at).map(str::to_owned);
-    let own = passwd.lines().find(|line| line.split(':').next() == Some(ACCOUNT))?;
-    let number = |line: &str, at: usize| fields(line, at).and_then(|number| number.parse::<u32>().ok());
+    let own = passwd.lines().find(|line| field(line, 0) == Some(ACCOUNT))?;
     let (user, first) = (number(own, 2)?, number(own, 3)?);
-    let is_member = |line: &&str| fields(line, 3).is_some_and(|names| names.split(',').any(|name| name == ACCOUNT));
+    let is_member = |line: &&str| field(line, 3).is_some_and(|names| names.split(',').any(|name| name == ACCOUNT));
     let others = group.lines().filter(is_member).filter_map(|line| number(line, 2)).filter(|other| *other != first);
     let groups = core::iter::once(first).chain(others).map(Gid::from_raw).collect();
     Some(Account { user: Uid::from_raw(user), groups })
+}
+
+fn field(line: &str, at: usize) -> Option<&str> {
+    line.split(':').nth(at)
+}
+
+fn number(line: &str, at: usize) -> Option<u32> {
+    field(line, at)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -23,6 +23,13 @@ fn portal() -> Portal {
     Portal::start(PortalConfig::default()).expect("a portal")
 }
 
+/// A call whose registration is on its way, and takes so long.
+fn post_slowly(pbx: &Pbx, portal: &Portal, answer: Duration) {
+    portal.fault(Fault::slow_before(answer).on(REGISTER));
+    pbx.play(&missed(1), 1000.0);
+    portal.wait_for(SOON, |state| state.requests_of(REGISTER).next().map(drop)).expect("the call is on its way");
+}
+
 fn edit(place: &Place, from: &str, to: &str) {
     let config = fs::read_to_string(place.config()).expect("the configuration");
     assert!(config.contains(from), "{config}");
@@ -125,11 +132,7 @@ fn a_reload_that_is_overtaken_by_a_broken_file_leaves_no_lane_at_rest() {
     let (pbx, portal) = (Pbx::start(), portal());
     let mut agent = Agent::beside(&pbx, Some(&portal));
     in_step(&pbx, &portal);
-    portal.fault(Fault::slow_before(Duration::from_secs(8)).on("telephony.externalcall.register"));
-    pbx.play(&missed(1), 1000.0);
-    portal
-        .wait_for(SOON, |state| state.requests_of("telephony.externalcall.register").next().map(|_| ()))
-        .expect("the call is on its way");
+    post_slowly(&pbx, &portal, Duration::from_secs(8));
     agent.signal(Signal::HUP);
     let text = fs::read_to_string(agent.place.config()).expect("the configuration");
     agent.wait_log("the new configuration is well", SOON);
@@ -192,9 +195,7 @@ fn another_account_at_the_pbx_is_logged_in_to() {
     in_step(&pbx, &portal);
     std::thread::scope(|scope| {
         scope.spawn(|| pbx.play(&missed(1), 1.0));
-        portal
-            .wait_for(SOON, |state| state.requests_of("telephony.externalcall.register").next().map(|_| ()))
-            .expect("a card");
+        portal.wait_for(SOON, |state| state.requests_of(REGISTER).next().map(|_| ())).expect("a card");
         edit(&agent.place, "name = \"office\"", "name = \"office\"\nprofile = \"freepbx\"");
         agent.signal(Signal::HUP);
         agent.wait_log(GOES_ON, SOON);
@@ -256,9 +257,7 @@ fn the_file_as_it_is_last_is_taken_up() {
     let (pbx, portal) = (Pbx::start(), portal());
     let mut agent = Agent::beside(&pbx, Some(&portal));
     in_step(&pbx, &portal);
-    portal.fault(Fault::slow_before(Duration::from_secs(10)).on(REGISTER));
-    pbx.play(&missed(1), 1000.0);
-    portal.wait_for(SOON, |state| state.requests_of(REGISTER).next().map(drop)).expect("the call is on its way");
+    post_slowly(&pbx, &portal, Duration::from_secs(10));
     for (nth, (from, to)) in [("office", "shop"), ("shop", "stable")].into_iter().enumerate() {
         edit(&agent.place, &format!("name = \"{from}\""), &format!("name = \"{to}\""));
         agent.signal(Signal::HUP);
@@ -278,9 +277,7 @@ fn a_link_that_breaks_meanwhile_comes_again() {
     let (pbx, portal) = (Pbx::start(), portal());
     let mut agent = Agent::beside(&pbx, Some(&portal));
     in_step(&pbx, &portal);
-    portal.fault(Fault::slow_before(Duration::from_secs(3)).on(REGISTER));
-    pbx.play(&missed(1), 1000.0);
-    portal.wait_for(SOON, |state| state.requests_of(REGISTER).next().map(drop)).expect("the call is on its way");
+    post_slowly(&pbx, &portal, Duration::from_secs(3));
     agent.signal(Signal::HUP);
     agent.wait_log("the new configuration is well", SOON);
     pbx.cut();
