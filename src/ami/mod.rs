@@ -7,6 +7,7 @@
 pub mod action;
 pub mod escape;
 pub mod event;
+mod fields;
 pub mod filters;
 pub mod frame;
 pub mod link;

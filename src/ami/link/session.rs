@@ -1,28 +1,31 @@
 //! The inside of the link: what each packet and each timeout leads to.
 //!
-//! A session goes through [`State`]s up to the login and then through a queue of [`Step`]s, one asked at a time. Being
-//! live only means that the queue ran empty once. Deadlines and waits are in `time`.
+//! A session goes through [`State`]s up to the login and then through a queue of [`Step`]s, one asked at a time (`steps`,
+//! with the lists in `snapshot` and `peers`). Being live only means that the queue ran empty once. Deadlines and waits
+//! are in `time`.
 
 mod peers;
+mod snapshot;
+mod steps;
 mod time;
 
 use super::fault::{FaultKind, Lack, LinkFault, Said};
-use super::server::{Account, Right, Server};
+use super::server::{Account, Server};
 use super::{Counters, LinkConfig, Output, SnapshotReason};
 use crate::ami::action::{Action, ActionError, ActionId, LoginKey, Outbox};
 use crate::ami::event::{Event, Message, Response, Status};
-use crate::ami::filters::{EVENT_CLASSES, FIRST_FILTER};
 use crate::ami::frame::Frame;
 use crate::ami::typing::message;
 use crate::clock::Monotonic;
 use crate::limits::{
-    AMI_ANSWER_TIMEOUT, AMI_BANNER_TIMEOUT, AMI_BOOT_TIMEOUT, AMI_LOGIN_TIMEOUT, AMI_OUTPUTS, AMI_PING_INTERVAL,
-    AMI_SHUTDOWN_TIMEOUT, AMI_STEPS, CHANNELS, RESYNC_INTERVAL, RESYNC_PROBE, RESYNC_SECOND,
+    AMI_BANNER_TIMEOUT, AMI_BOOT_TIMEOUT, AMI_LOGIN_TIMEOUT, AMI_OUTPUTS, AMI_PING_INTERVAL, AMI_SHUTDOWN_TIMEOUT,
+    AMI_STEPS, CHANNELS,
 };
 use crate::text::bounded;
 use core::time::Duration;
 use heapless::Deque;
 use std::collections::VecDeque;
+use steps::{Asked, Step};
 
 /// How far the connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,36 +44,6 @@ enum State {
     Boot(Monotonic),
     /// Logged in.
     Session,
-}
-
-/// What is asked after the login, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Commands,
-    CoreStatus,
-    CoreSettings,
-    FirstFilter,
-    Filters,
-    /// Switches call events on.
-    Mask,
-    Snapshot(SnapshotReason),
-    Peers(Right),
-    /// The details of the next peer that waits for it.
-    Peer(Right),
-    PeersEnd,
-}
-
-/// A step whose answer is awaited.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    step: Step,
-    first: ActionId,
-    last: ActionId,
-    /// Answers still to come.
-    left: usize,
-    /// Items of the list so far.
-    items: usize,
-    deadline: Monotonic,
 }
 
 /// An output that borrows nothing yet.
@@ -338,207 +311,6 @@ impl Session {
         }
     }
 
-    fn begin_steps(&mut self, now: Monotonic) {
-        self.state = State::Session;
-        let steps = [Step::Commands, Step::CoreStatus, Step::CoreSettings, Step::FirstFilter];
-        steps.into_iter().for_each(|step| self.enqueue(step));
-        self.enqueue_first_peers(now);
-        self.enqueue(Step::Mask);
-        self.enqueue(Step::Snapshot(SnapshotReason::Login));
-        self.enqueue_peers();
-        self.next_step(now);
-    }
-
-    fn enqueue(&mut self, step: Step) {
-        if !self.connection.steps.iter().any(|queued| *queued == step) {
-            // A full queue has all of these steps already, or they come again by time.
-            let _ = self.connection.steps.push_back(step);
-        }
-    }
-
-    /// Asks the next step that there is something to ask for.
-    fn next_step(&mut self, now: Monotonic) {
-        self.connection.asked = None;
-        while self.state == State::Session && self.connection.asked.is_none() {
-            let Some(step) = self.connection.steps.pop_front() else { break };
-            self.ask(step, now);
-        }
-        let is_idle = self.state == State::Session && self.connection.asked.is_none();
-        if is_idle && self.connection.live_since.is_none() {
-            self.connection.live_since = Some(now);
-            self.tell(Pending::Live);
-        }
-    }
-
-    fn ask(&mut self, step: Step, now: Monotonic) {
-        match step {
-            Step::Commands => self.ask_one(step, &Action::ListCommands, now),
-            Step::CoreStatus => self.ask_if(Right::CoreStatus, step, &Action::CoreStatus, now),
-            Step::CoreSettings => {
-                self.ask_if(Right::CoreSettings, step, &Action::CoreSettings, now);
-                if self.connection.asked.is_none() {
-                    self.tell(Pending::Server);
-                }
-            }
-            Step::FirstFilter => self.ask_first_filter(now),
-            Step::Filters => self.ask_filters(now),
-            Step::Mask => self.ask_one(step, &Action::Events { mask: EVENT_CLASSES }, now),
-            Step::Snapshot(reason) => self.ask_snapshot(reason, now),
-            Step::Peers(list) => self.ask_peers(list, now),
-            Step::Peer(list) => self.ask_peer(list, now),
-            Step::PeersEnd => self.end_peers(now),
-        }
-    }
-
-    fn ask_if(&mut self, right: Right, step: Step, action: &Action<'_>, now: Monotonic) {
-        if self.account.may(right) != Some(false) {
-            self.ask_one(step, action, now);
-        }
-    }
-
-    fn ask_one(&mut self, step: Step, action: &Action<'_>, now: Monotonic) {
-        if let Some(id) = self.write(action, now) {
-            let deadline = self.answer_by(step, now);
-            self.connection.asked = Some(Asked { step, first: id, last: id, left: 1, items: 0, deadline });
-        }
-    }
-
-    fn ask_first_filter(&mut self, now: Monotonic) {
-        if !self.config.filters || self.without_filters {
-            return;
-        }
-        if self.account.may(Right::Filter) == Some(false) {
-            return self.tell(Pending::Lacks(Lack::Filters));
-        }
-        self.ask_one(Step::FirstFilter, &Action::Filter { pattern: FIRST_FILTER }, now);
-    }
-
-    fn ask_filters(&mut self, now: Monotonic) {
-        let mut asked: Option<Asked> = None;
-        let filters = self.server.generation().filters();
-        let left = filters.clone().count();
-        for pattern in filters {
-            let Some(id) = self.write(&Action::Filter { pattern }, now) else { return };
-            let first = asked.map_or(id, |asked| asked.first);
-            let deadline = now + AMI_ANSWER_TIMEOUT;
-            asked = Some(Asked { step: Step::Filters, first, last: id, left, items: 0, deadline });
-        }
-        self.connection.asked = asked;
-    }
-
-    fn ask_snapshot(&mut self, reason: SnapshotReason, now: Monotonic) {
-        let may = |right| self.account.may(right) != Some(false);
-        let action = if may(Right::CoreShowChannels) && !self.connection.list_by_status {
-            Action::CoreShowChannels
-        } else if may(Right::Status) && !self.connection.no_list {
-            self.connection.list_by_status = true;
-            Action::Status
-        } else {
-            return self.lack_list();
-        };
-        self.ask_one(Step::Snapshot(reason), &action, now);
-        if self.connection.asked.is_some() && !self.connection.snapshot_is_open {
-            self.connection.last_snapshot = now;
-            self.connection.snapshot_is_open = true;
-            self.connection.unheard_channel = false;
-            self.tell(Pending::SnapshotBegin(reason));
-        }
-    }
-
-    fn lack_list(&mut self) {
-        self.connection.next_snapshot = None;
-        if !core::mem::replace(&mut self.connection.no_list, true) {
-            self.tell(Pending::Lacks(Lack::ChannelList));
-        }
-    }
-
-    /// An answer with one of our ActionIDs, after the login.
-    fn answered<'a>(&mut self, id: ActionId, response: Response<'a>, now: Monotonic) -> Output<'a> {
-        if self.connection.ping.is_some_and(|(ping, _)| ping == id) {
-            self.connection.ping = None;
-            return Output::Consumed;
-        }
-        let is_error = response.status == Status::Error;
-        match self.connection.asked {
-            Some(asked) if (asked.first..=asked.last).contains(&id) => {
-                self.step_answered(asked, is_error, &response, now);
-                peers::told(asked.step, is_error, &response).unwrap_or(Output::Consumed)
-            }
-            _ => Output::Answer { id, success: response.status == Status::Success, message: response.message },
-        }
-    }
-
-    fn step_answered(&mut self, asked: Asked, is_error: bool, response: &Response<'_>, now: Monotonic) {
-        match asked.step {
-            Step::Commands if !is_error => self.account.read_commands(&response.packet),
-            Step::CoreStatus if !is_error => {
-                // Uptime, where there is one, is the better witness: the box's clock may have been set.
-                let is_other_start = self.server.read_status(&response.packet);
-                if is_other_start && !self.connection.booted {
-                    self.tell(Pending::Restarted);
-                }
-            }
-            Step::CoreSettings => {
-                if !is_error {
-                    self.server.read_settings(&response.packet);
-                }
-                self.tell(Pending::Server);
-            }
-            Step::FirstFilter if is_error => self.tell(Pending::Lacks(Lack::Filters)),
-            Step::FirstFilter => {
-                // There is room: the queue holds each step once.
-                let _ = self.connection.steps.push_front(Step::Filters);
-            }
-            Step::Filters => return self.filter_answered(asked, is_error, now),
-            Step::Mask => {
-                self.connection.events_since = Some(now);
-                self.connection.call_events = 0;
-            }
-            Step::Snapshot(reason) => return self.snapshot_answered(reason, is_error, now),
-            Step::Peers(_) | Step::Peer(Right::PjsipShowEndpoints) if !is_error => return self.await_items(now),
-            Step::Peer(list) if is_error => self.undetailed_refused(list),
-            _ => {}
-        }
-        self.next_step(now);
-    }
-
-    /// With some filters set and one refused, events would be missing.
-    fn filter_answered(&mut self, asked: Asked, is_error: bool, now: Monotonic) {
-        if is_error {
-            self.without_filters = true;
-            return self.fail(FaultKind::FiltersMute, now);
-        }
-        if asked.left > 1 {
-            self.connection.asked = Some(Asked { left: asked.left - 1, ..asked });
-            return;
-        }
-        self.account.filters = true;
-        self.next_step(now);
-    }
-
-    fn snapshot_answered(&mut self, reason: SnapshotReason, is_error: bool, now: Monotonic) {
-        if !is_error {
-            return self.await_items(now);
-        }
-        if self.connection.list_by_status {
-            self.lack_list();
-            return self.end_snapshot(false, now);
-        }
-        self.connection.list_by_status = true;
-        self.connection.asked = None;
-        self.ask_snapshot(reason, now);
-        if self.connection.asked.is_none() {
-            self.end_snapshot(false, now);
-        }
-    }
-
-    fn await_items(&mut self, now: Monotonic) {
-        if let Some(asked) = self.connection.asked {
-            let deadline = self.answer_by(asked.step, now);
-            self.connection.asked = Some(Asked { deadline, ..asked });
-        }
-    }
-
     fn event<'a>(&mut self, event: Event<'a>, now: Monotonic) -> Output<'a> {
         self.account.saw(&event);
         match event {
@@ -578,66 +350,6 @@ impl Session {
         }
     }
 
-    /// The step that an item with this ActionID belongs to, counted in.
-    fn item_of(&mut self, action_id: &[u8], now: Monotonic) -> Option<Asked> {
-        let mut asked = self.asked_as(action_id)?;
-        asked.items += 1;
-        asked.deadline = self.answer_by(asked.step, now);
-        self.connection.asked = Some(asked);
-        Some(asked)
-    }
-
-    fn asked_as(&self, action_id: &[u8]) -> Option<Asked> {
-        let id = self.outbox.id_of(action_id)?;
-        self.connection.asked.filter(|asked| asked.first == id)
-    }
-
-    /// A channel that was made while call events were on must have told of itself. `Message/…` never does, and a list
-    /// item without a duration proves nothing.
-    fn notice_unheard(&mut self, name: &[u8], duration_secs: u32, now: Monotonic) {
-        let Some(since) = self.connection.events_since else { return };
-        let slack = 2;
-        let was_made_since =
-            duration_secs >= slack && u64::from(duration_secs) + u64::from(slack) < now.since(since).as_secs();
-        if was_made_since && self.connection.call_events == 0 && !name.starts_with(b"Message/") {
-            self.connection.unheard_channel = true;
-        }
-    }
-
-    fn end_list(&mut self, asked: Asked, complete: bool, now: Monotonic) {
-        match asked.step {
-            Step::Snapshot(_) => self.end_snapshot(complete && asked.items <= CHANNELS, now),
-            Step::Peers(list) if !complete => self.peers_broke_off(list, now),
-            Step::Peer(_) if !complete => {
-                self.connection.undetailed.clear();
-                self.next_step(now);
-            }
-            _ => self.next_step(now),
-        }
-    }
-
-    fn end_snapshot(&mut self, complete: bool, now: Monotonic) {
-        if core::mem::take(&mut self.connection.snapshot_is_open) {
-            self.tell(Pending::SnapshotEnd(complete));
-        }
-        if core::mem::take(&mut self.connection.unheard_channel) && self.connection.call_events == 0 {
-            let had_filters = self.account.filters;
-            self.without_filters |= had_filters;
-            return self.fail(if had_filters { FaultKind::FiltersMute } else { FaultKind::NoCallEvents }, now);
-        }
-        let connection = &mut self.connection;
-        connection.snapshots = connection.snapshots.saturating_add(1);
-        connection.last_snapshot = now;
-        let is_probing = self.account.filters && connection.call_events == 0;
-        let wait = match connection.snapshots {
-            _ if is_probing => RESYNC_PROBE,
-            1 => RESYNC_SECOND,
-            _ => RESYNC_INTERVAL,
-        };
-        connection.next_snapshot = (!connection.no_list).then_some(now + wait);
-        self.next_step(now);
-    }
-
     /// Comes right after the login, or later if the PBX is still starting.
     fn fully_booted(&mut self, uptime_secs: Option<u64>, now: Monotonic) {
         self.gets_boots = true;
@@ -654,14 +366,6 @@ impl Session {
                 self.enqueue_peers();
             }
             _ => {}
-        }
-    }
-
-    fn enqueue_snapshot(&mut self, reason: SnapshotReason, now: Monotonic) {
-        self.connection.next_snapshot = None;
-        self.enqueue(Step::Snapshot(reason));
-        if self.connection.asked.is_none() {
-            self.next_step(now);
         }
     }
 

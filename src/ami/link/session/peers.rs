@@ -6,7 +6,8 @@
 //! is asked again after them. Details of single peers are asked one at a time, of [`PEER_DETAILS`] at most, and only
 //! where somebody wants to read them. What a peer is taken for is `call::classify`'s judgement.
 
-use super::{Asked, Pending, Session, Step};
+use super::steps::{Asked, Step};
+use super::{Pending, Session};
 use crate::ami::action::Action;
 use crate::ami::event::{Purpose, Response};
 use crate::ami::link::{Output, Right};

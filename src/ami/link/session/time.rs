@@ -2,13 +2,15 @@
 //!
 //! Stands apart from the packets because every wait is here: what is due when, and what a missed deadline means.
 
-use super::{Asked, Connection, Pending, Session, SnapshotReason, State, Step};
+use super::steps::{Asked, Step};
+use super::{Connection, Pending, Session, State};
 use crate::ami::action::Action;
+use crate::ami::link::SnapshotReason;
 use crate::ami::link::fault::{FaultKind, LinkFault};
 use crate::clock::Monotonic;
 use crate::limits::{
     AMI_CONNECT_TIMEOUT, AMI_PING_INTERVAL, AMI_SILENCE_TIMEOUT, LOGIN_IN_USE_WAITS, LOGIN_REFUSED_WAITS,
-    NOT_USABLE_WAITS, RECONNECT_FIRST, RECONNECT_LONGEST, RECONNECT_PROVEN, RESYNC_LEAST,
+    NOT_USABLE_WAITS, RECONNECT_FIRST, RECONNECT_LONGEST, RECONNECT_PROVEN,
 };
 use crate::text::bounded;
 use core::time::Duration;
@@ -130,20 +132,6 @@ impl Session {
 
     fn state_is_down(&self) -> bool {
         !self.is_connected()
-    }
-
-    /// Asks for the list of channels, but not at once again and again.
-    pub(in crate::ami::link) fn request_snapshot(&mut self, now: Monotonic) {
-        if !self.is_live() || self.connection.no_list {
-            return; // the list of the login is still to come, or none is permitted
-        }
-        let earliest = self.connection.last_snapshot + RESYNC_LEAST;
-        if earliest <= now {
-            self.enqueue_snapshot(SnapshotReason::Requested, now);
-        } else {
-            let due = self.connection.next_snapshot.map_or(earliest, |due| due.min(earliest));
-            self.connection.next_snapshot = Some(due);
-        }
     }
 
     /// The connection is of no use any more.
