@@ -122,6 +122,11 @@ impl Agent {
         String::from_utf8_lossy(&fs::read(self.place.path().join("log")).unwrap_or_default()).into_owned()
     }
 
+    /// How often the log tells it.
+    pub fn times(&self, text: &str) -> usize {
+        self.log().matches(text).count()
+    }
+
     /// Waits for a line of the log that holds `text`, and gives it back.
     pub fn wait_log(&mut self, text: &str, deadline: Duration) -> String {
         self.wait(&format!("\"{text}\" in the log"), deadline, |agent| {
@@ -188,12 +193,17 @@ impl Agent {
         core::mem::replace(&mut self.place, Place(PathBuf::new()))
     }
 
-    /// Asserts that it runs, and that its memory of its own was never beyond `kib`: what it holds now, and the peak less
-    /// the program's own text.
+    /// Asserts that it runs, that no thread of it can get more rights, and that its memory of its own was never beyond
+    /// `kib`: what it holds now, and the peak less the program's own text.
     pub fn assert_well(&mut self, kib: u64) {
         assert!(self.child.try_wait().expect("a child").is_none(), "ringpost ended:\n{}", self.log());
         assert!(!self.log().contains("panicked"), "{}", self.log());
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the kernel's account");
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads") {
+            let thread = fs::read_to_string(task.expect("a thread").path().join("status")).unwrap_or_default();
+            // One that has ended meanwhile says nothing.
+            assert!(thread.is_empty() || thread.contains("NoNewPrivs:\t1\n"), "{thread}");
+        }
         let of = |key: &str| -> u64 {
             let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("a line of the account");
             line.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")

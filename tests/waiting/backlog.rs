@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 const REGISTER: &str = "telephony.externalcall.register";
 /// Time for anything that should come at once.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(30);
 /// Time for a portal that is back to be noticed, and for what comes at its own pace.
 pub const LATER: Duration = Duration::from_secs(120);
 /// What the portal takes for a recording.
@@ -47,14 +47,19 @@ pub fn office(pbx: &Pbx, portal: &Portal) -> Agent {
     let source = format!("[recordings]\nsource = \"path:{}\"\n", recordings.display());
     place.write_config(&(config + &source + "pbx_path = \"/var/spool/asterisk/records-22/monitor\"\n"));
     let agent = Agent::run(place);
-    pbx.wait_live(SOON);
-    let asked = |state: &State| state.requests_of("user.get").find(|request| request.succeeded()).map(drop);
-    portal.wait_for(SOON, asked).expect("the agent asks for the employees");
+    in_step(pbx, portal);
     agent
 }
 
 pub fn recordings(place: &Place) -> PathBuf {
     place.path().join("monitor")
+}
+
+/// Waits until the agent knows the employees, without whom it delivers nothing.
+pub fn in_step(pbx: &Pbx, portal: &Portal) {
+    pbx.wait_live(SOON);
+    let asked = |state: &State| state.requests_of("user.get").find(|request| request.succeeded()).map(drop);
+    portal.wait_for(SOON, asked).expect("the agent asks for the employees");
 }
 
 /// Calls one after another, as fast as they are kept.

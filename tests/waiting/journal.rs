@@ -2,7 +2,7 @@
 //! router, and what the commands around it say.
 
 use crate::agent::{Agent, Place};
-use crate::backlog::{client, missed};
+use crate::backlog::{LATER, SOON, client, in_step, missed};
 use pbx::Pbx;
 use portal::{Fault, Portal, PortalConfig, State};
 use ringpost::journal::medium::Medium;
@@ -10,23 +10,11 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
-use std::time::Duration;
 
 const REGISTER: &str = "telephony.externalcall.register";
-/// Time for anything that should come at once.
-const SOON: Duration = Duration::from_secs(30);
-/// Time for what is looked up first, and for a portal that is back to be noticed.
-const LATER: Duration = Duration::from_secs(120);
 
 fn office() -> (Pbx, Portal) {
     (Pbx::start(), Portal::start(PortalConfig::default()).expect("a portal"))
-}
-
-/// Waits until the agent knows the employees, without whom it delivers nothing.
-fn in_step(pbx: &Pbx, portal: &Portal) {
-    pbx.wait_live(SOON);
-    let asked = |state: &State| state.requests_of("user.get").find(|request| request.succeeded()).map(drop);
-    portal.wait_for(SOON, asked).expect("the agent asks for the employees");
 }
 
 /// The portal refuses the calls with this client for ever.
@@ -51,11 +39,6 @@ fn configure(place: &Place, from: &str, to: &str) {
 fn doctor_of_journal(place: &Place) -> String {
     let told = String::from_utf8_lossy(&place.command("doctor").stdout).into_owned();
     told.lines().find(|line| line.contains("  journal ")).expect("a line about the journal").to_owned()
-}
-
-/// How often the log tells it.
-fn times(agent: &Agent, text: &str) -> usize {
-    agent.log().matches(text).count()
 }
 
 fn await_finished(portal: &Portal, agent: &Agent, calls: usize) {
@@ -236,7 +219,7 @@ fn a_full_journal_is_told_once_with_the_remedy() {
     assert_eq!(journal["full"], true, "{journal}");
     let (waiting, room) = (journal["waiting"].as_u64().expect("a count"), journal["room"].as_u64().expect("a count"));
     assert!(waiting > 100 && waiting.abs_diff(room) * 5 < room, "{waiting} wait where about {room} fit");
-    assert_eq!(times(&agent, "the journal is full of calls that wait"), 1, "{}", agent.log());
+    assert_eq!(agent.times("the journal is full of calls that wait"), 1, "{}", agent.log());
     let status = said(&agent.place, &["status"]);
     assert!(status.contains("it is FULL and calls are lost: enlarge [journal] size_kib"), "{status}");
     let line = doctor_of_journal(&agent.place);
@@ -262,8 +245,8 @@ fn a_journal_that_cannot_be_written_is_told_once_everywhere_with_the_remedy() {
     let report = agent.wait_status("three deliveries", SOON, |report| report["journal"]["unjournalled"] == 3);
     let fault = report["journal"]["fault"].as_str().expect("a text").to_owned();
     assert!(fault.starts_with("cannot open the journal: ") && fault.contains("has to name a directory"), "{fault}");
-    assert_eq!(times(&agent, &fault), 1, "{}", agent.log());
-    assert_eq!(times(&agent, "could not be journalled"), 1, "{}", agent.log());
+    assert_eq!(agent.times(&fault), 1, "{}", agent.log());
+    assert_eq!(agent.times("could not be journalled"), 1, "{}", agent.log());
     assert!(said(&agent.place, &["status"]).contains(&fault));
     let line = doctor_of_journal(&agent.place);
     assert!(line.starts_with("FAIL ") && line.ends_with(&fault), "{line}");
@@ -316,7 +299,7 @@ fn a_journal_in_memory_is_warned_of_everywhere() {
     let warning = "it lies in RAM: calls that wait do not outlive the power; put [journal] path on flash";
     let report = agent.wait_status("a journal", SOON, |report| report["journal"]["size_bytes"] != 0);
     let (status, line) = (said(&agent.place, &["status"]), doctor_of_journal(&agent.place));
-    let logged = times(&agent, warning);
+    let logged = agent.times(warning);
     drop(agent);
     let _ = fs::remove_dir_all(own);
     assert_eq!((report["journal"]["medium"].as_str(), logged), (Some("memory"), 1), "{report}");

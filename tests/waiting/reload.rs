@@ -1,7 +1,7 @@
 //! SIGHUP: the daemon goes on with what the file says now, and no call is lost by it.
 
 use crate::agent::{Agent, Place};
-use crate::backlog::{self, LATER, SOON, client, missed, office, sound, transcript};
+use crate::backlog::{self, LATER, SOON, client, in_step, missed, office, sound, transcript};
 use pbx::Pbx;
 use portal::{Fault, Portal, PortalConfig, State};
 use ringpost::status::{self, StatusError};
@@ -12,12 +12,6 @@ use std::time::Duration;
 
 const GOES_ON: &str = "going on with the new configuration";
 const REGISTER: &str = "telephony.externalcall.register";
-
-fn in_step(pbx: &Pbx, portal: &Portal) {
-    pbx.wait_live(SOON);
-    let asked = |state: &State| state.requests_of("user.get").find(|request| request.succeeded()).map(drop);
-    portal.wait_for(SOON, asked).expect("the agent asks for the employees");
-}
 
 fn portal() -> Portal {
     Portal::start(PortalConfig::default()).expect("a portal")
@@ -41,10 +35,6 @@ fn clients(portal: &Portal) -> Vec<String> {
     let mut clients: Vec<String> = portal.calls().iter().map(|call| call.registered.phone.clone()).collect();
     clients.sort();
     clients
-}
-
-fn times(agent: &Agent, text: &str) -> usize {
-    agent.log().matches(text).count()
 }
 
 /// What `calls --json` says of the calls' exactness.
@@ -96,7 +86,7 @@ fn calls_go_on_through_many_reloads() {
             let user = format!("default_user = {}", 1 + round % 2);
             edit(&agent.place, &format!("default_user = {}", 2 - round % 2), &user);
             agent.signal(Signal::HUP);
-            agent.wait(&format!("reload {round}"), LATER, |agent| (times(agent, GOES_ON) >= round).then_some(()));
+            agent.wait(&format!("reload {round}"), LATER, |agent| (agent.times(GOES_ON) >= round).then_some(()));
         }
     });
     let all = |state: &State| (state.calls().len() >= CALLS).then_some(());
@@ -141,7 +131,7 @@ fn a_reload_that_is_overtaken_by_a_broken_file_leaves_no_lane_at_rest() {
     agent.wait_log("the new configuration is not used", SOON);
     pbx.play(&missed(2), 1000.0);
     portal.wait_for(LATER, |state| (state.calls().len() == 2).then_some(())).expect("both calls arrive");
-    assert_eq!(times(&agent, GOES_ON), 0, "{}", agent.log());
+    assert_eq!(agent.times(GOES_ON), 0, "{}", agent.log());
 }
 
 /// Flash that collects its garbage holds the old journal's file for longer than its end is waited for.
@@ -242,7 +232,7 @@ fn a_reload_waits_for_an_upload_and_tells_so() {
     portal.wait_for(SOON, |state| (state.calls().len() == 2).then_some(())).expect("the other call arrives");
     let line = agent.wait_log("waits until this is done", SOON);
     assert!(line.ends_with("bitrix24 (recordings)"), "{line}");
-    assert_eq!(times(&agent, GOES_ON), 0, "{}", agent.log());
+    assert_eq!(agent.times(GOES_ON), 0, "{}", agent.log());
     agent.wait_log(GOES_ON, LATER);
     assert_eq!(portal.recordings().len(), 1);
     let report = agent.wait_status("a report", SOON, |report| report["pbx"]["live"] == true && report["reload"] == "");
@@ -262,13 +252,13 @@ fn the_file_as_it_is_last_is_taken_up() {
         edit(&agent.place, &format!("name = \"{from}\""), &format!("name = \"{to}\""));
         agent.signal(Signal::HUP);
         agent.wait("the file to be read", SOON, |agent| {
-            (times(agent, "the new configuration is well") > nth).then_some(())
+            (agent.times("the new configuration is well") > nth).then_some(())
         });
     }
     let line = agent.wait_log(GOES_ON, SOON);
     assert!(line.contains(" for stable at "), "{line}");
     portal.wait_for(LATER, |state| (state.calls().len() == 1).then_some(())).expect("the call arrives");
-    assert_eq!(times(&agent, GOES_ON), 1, "{}", agent.log());
+    assert_eq!(agent.times(GOES_ON), 1, "{}", agent.log());
 }
 
 /// The link breaks while a reload waits for the portal: it comes again by itself, before or after.
