@@ -100,6 +100,41 @@ fn two_calls_of_one_client_stay_two() {
     assert_eq!(stage.joined, 0);
 }
 
+/// Asterisk 16.28 tells so at times (scene "a conference of three"): the channel is sent off before its transfer is told.
+#[test]
+fn a_blind_transfer_into_a_conference_is_told_after_the_client_is_in_it() {
+    let room = Bridge { id: b"room", kind: b"base", technology: b"softmix", creator: b"ConfBridge" };
+    let into = |channel| Event::BridgeEnter { bridge: room, channel, swap: b"" };
+    // Before or after the transferring telephone's end.
+    for is_gone in [false, true] {
+        let mut stage = Stage::new();
+        let colleague = Channel { exten: b"900", ..ch("PJSIP/102-9", "2.1", "2.1", 6) };
+        stage.made(colleague);
+        stage.say(into(colleague));
+        stage.ring();
+        stage.answer();
+        stage.wait(2000);
+        let sent = Channel { context: b"from-internal", exten: b"900", ..leg(TRUNK, 6) };
+        stage.leaves(sent);
+        stage.leaves(leg(ONE, 6));
+        stage.say(into(sent));
+        if is_gone {
+            stage.gone(leg(ONE, 6), 16);
+        }
+        let (transferer, transferee) = (leg(ONE, 6), sent);
+        stage.say(Event::BlindTransfer { transferer, transferee, exten: b"900", context: b"from-internal" });
+        stage.wait(3000);
+        stage.gone(leg(ONE, 6), 16);
+        stage.gone(sent, 16);
+        stage.gone(colleague, 16);
+        stage.wait(60_000);
+        let record = stage.records.iter().find(|record| record.direction == Direction::Inbound).expect("the client's");
+        let steps: Vec<_> = record.transfers.iter().map(|step| (&*step.from, &*step.to, step.attended)).collect();
+        assert_eq!(steps, [("101", "900", false)], "gone: {is_gone}");
+        assert_eq!(record.talked_last.as_deref(), Some("102"));
+    }
+}
+
 #[test]
 fn a_conference_does_not_make_strangers_one_call() {
     let mut stage = Stage::new();

@@ -92,6 +92,9 @@ pub struct Call {
     pub in_queue: bool,
     /// Transfer chain.
     pub transfers: Bounded<Transfer, TRANSFERS_PER_CALL>,
+    /// Its last step was seen from who talks, and the PBX has not told of it.
+    #[serde(default)]
+    is_untold: bool,
     /// Recordings.
     pub recordings: Bounded<RecordingPath, RECORDINGS_PER_CALL>,
     /// Voicemail file.
@@ -150,6 +153,7 @@ impl Call {
             group: Text::new(),
             in_queue: false,
             transfers: Bounded::new(),
+            is_untold: false,
             recordings: Bounded::new(),
             voicemail: RecordingPath::new(),
             voicemail_failed: false,
@@ -234,6 +238,7 @@ impl Call {
             let attended = self.consulted.as_ref().is_some_and(|(who, whom)| *who == from && whom == to)
                 || self.handed_over_by.as_ref() == Some(&from);
             self.transferred(from, to.clone(), attended);
+            self.is_untold = true;
         }
     }
 
@@ -266,14 +271,22 @@ impl Call {
         }
     }
 
-    /// Notes one step of the transfer chain.
+    /// Notes one step of the transfer chain. What the PBX says of a step prevails over what was seen of it, also where it
+    /// says so late: it may tell that the client entered a conference before it tells that he was sent there (measured: 16.28).
     pub fn transferred(&mut self, from: Extension, to: Extension, attended: bool) {
-        if let Some(last) = self.transfers.last_mut()
-            && last.from == from
-            && last.to == to
-        {
-            last.attended |= attended;
-        } else if self.transfers.push(Transfer { from, to, attended }).is_err() {
+        let was_untold = core::mem::take(&mut self.is_untold);
+        let is_gone = !self.talking.iter().any(|talking| talking.extension == from);
+        if let Some(last) = self.transfers.last_mut().filter(|last| last.from == from) {
+            if last.to == to {
+                last.attended |= attended;
+                return;
+            }
+            if was_untold && is_gone {
+                (last.to, last.attended) = (to, attended);
+                return;
+            }
+        }
+        if self.transfers.push(Transfer { from, to, attended }).is_err() {
             self.gaps.overflow = true;
         }
     }
