@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 
 /// Runs the daemon of the configuration in `file`.
 pub(super) fn run(file: &Path, level: Option<log::LevelFilter>) -> Exit {
-    // First of all: WAN up and NTP send signals as soon as procd has started it.
+    daemon::restraint::renounce();
+    // Before anything that takes time: WAN up and NTP send signals as soon as procd has started it.
     let (runtime, signals) = match prepared() {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -23,7 +24,7 @@ pub(super) fn run(file: &Path, level: Option<log::LevelFilter>) -> Exit {
         Err(exit) => return exit,
     };
     install(level.unwrap_or(config.log.level), Way::Queued);
-    daemon::memory::restrain();
+    daemon::restraint::restrain();
     let ended = runtime.block_on(async {
         let origin = daemon::Origin { file: file.to_owned(), level };
         let daemon = daemon::start(&config).map_err(|error| error.to_string())?.read_from(origin);

@@ -8,10 +8,10 @@ mod clockwatch;
 pub mod desks;
 pub mod hub;
 pub mod image;
-pub mod memory;
 mod pbx;
 mod ports;
 mod reload;
+pub mod restraint;
 mod start;
 mod wire;
 

@@ -137,7 +137,7 @@ impl Pbx {
     fn note_fault(&mut self, fault: &LinkFault, wait: Duration, now: Monotonic) {
         self.state = fault.to_string();
         if let Some(line) = self.ports.failed(&fault.kind, &self.state, now) {
-            log::warn!("{line} (next attempt in {} s)", wait.as_secs());
+            log::warn!("{line} (next attempt in {} s)", wait.as_millis().div_ceil(1000));
         }
     }
 

@@ -1,17 +1,26 @@
-//! What the daemon asks of the kernel about its own memory: an upper bound, and to be chosen first when memory is short.
+//! What the daemon gives up at its start: more memory than its work needs, to outlive others when memory is short, and
+//! every way to more rights.
 //!
 //! A router has no swap, and what it does for the office is worth more than what ringpost does: a leak here must end
-//! ringpost, which loses no call by it, and not the wireless network. Bounds: [`MEMORY_BYTES`]. Needs no right: both only
-//! give something up. Does not watch its use; `ringpost status` tells it.
+//! ringpost, which loses no call by it, and not the wireless network. Rights are given up here and not left to the
+//! service manager, since procd does that only for what it puts in a jail (procd 2c1834a, `service/instance.c`). Bounds:
+//! [`MEMORY_BYTES`]. Needs no right. Does not watch its use of memory; `ringpost status` tells it.
 
 use crate::limits::{MEMORY_BYTES, OOM_SCORE};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::set_no_new_privs;
 use std::fs;
 use std::io;
 
 const OOM_SCORE_FILE: &str = "/proc/self/oom_score_adj";
 
-/// Restrains this process. Where the kernel does not let it (a jail without /proc), that is told at level debug and lived
+/// Lets nothing that this process may ever execute get rights that it has not itself. Holds for the thread that asks and
+/// those that it starts from now on, so it is asked for first.
+pub fn renounce() {
+    let _ = set_no_new_privs(true); // no kernel that OpenWrt or Debian still has lacks it
+}
+
+/// Restrains the use of memory. Where the kernel does not let it (a jail without /proc), that is told at level debug and lived
 /// with.
 pub fn restrain() {
     if let Err(error) = limit() {
