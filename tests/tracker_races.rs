@@ -100,7 +100,7 @@ fn two_calls_of_one_client_stay_two() {
     assert_eq!(stage.joined, 0);
 }
 
-/// Asterisk 16.28 tells so at times (scene "a conference of three"): the channel is sent off before its transfer is told.
+/// Asterisk 16.28 tells so at times (scene "a conference of three"): the channel goes before its transfer is told.
 #[test]
 fn a_blind_transfer_into_a_conference_is_told_after_the_client_is_in_it() {
     let room = Bridge { id: b"room", kind: b"base", technology: b"softmix", creator: b"ConfBridge" };
@@ -133,6 +133,36 @@ fn a_blind_transfer_into_a_conference_is_told_after_the_client_is_in_it() {
         assert_eq!(steps, [("101", "900", false)], "gone: {is_gone}");
         assert_eq!(record.talked_last.as_deref(), Some("102"));
     }
+}
+
+/// What is told late replaces only what was seen of the same step.
+#[test]
+fn who_has_the_client_again_and_sends_him_off_makes_a_second_step() {
+    let mut stage = Stage::new();
+    stage.ring();
+    stage.answer();
+    stage.wait(1000);
+    // 102 takes the client, and 101 comes back to them before 102 goes.
+    stage.leaves(leg(ONE, 6));
+    stage.made(leg(TWO, 6));
+    stage.enters(leg(TWO, 6));
+    stage.wait(1000);
+    stage.enters(leg(ONE, 6));
+    // A kill in between changes nothing.
+    stage.restart();
+    stage.wait(1000);
+    stage.leaves(leg(TWO, 6));
+    stage.gone(leg(TWO, 6), 16);
+    stage.wait(1000);
+    stage.leaves(leg(TRUNK, 6));
+    stage.leaves(leg(ONE, 6));
+    let (transferer, transferee) = (leg(ONE, 6), leg(TRUNK, 6));
+    stage.say(Event::BlindTransfer { transferer, transferee, exten: b"103", context: b"from-internal" });
+    stage.gone(leg(ONE, 6), 16);
+    stage.gone(leg(TRUNK, 6), 16);
+    stage.wait(60_000);
+    let steps: Vec<_> = stage.records[0].transfers.iter().map(|step| (&*step.from, &*step.to)).collect();
+    assert_eq!(steps, [("101", "102"), ("101", "103")]);
 }
 
 #[test]

@@ -218,6 +218,10 @@ impl Call {
     }
 
     fn begin_talk(&mut self, extension: &Extension, now: Monotonic) {
+        if self.transfers.last().is_some_and(|last| last.from == *extension) {
+            // Has the client again: what is told from now on is another step.
+            self.is_untold = false;
+        }
         if let Some(last) = self.talked_last.clone()
             && last != *extension
             && !self.talking.iter().any(|talking| talking.extension == last)
@@ -237,8 +241,7 @@ impl Call {
         if self.transfers.last().is_none_or(|told| told.from != from) {
             let attended = self.consulted.as_ref().is_some_and(|(who, whom)| *who == from && whom == to)
                 || self.handed_over_by.as_ref() == Some(&from);
-            self.transferred(from, to.clone(), attended);
-            self.is_untold = true;
+            self.is_untold = self.add_step(from, to.clone(), attended);
         }
     }
 
@@ -271,30 +274,32 @@ impl Call {
         }
     }
 
-    /// Notes one step of the transfer chain. What the PBX says of a step prevails over what was seen of it, also where it
-    /// says so late: it may tell that the client entered a conference before it tells that he was sent there (measured: 16.28).
+    /// The PBX tells one step of the transfer chain. Its word prevails over what was seen of the same step, also where
+    /// it comes late: Asterisk 16.28 at times tells that the client entered a conference before it tells that he was
+    /// sent there.
     pub fn transferred(&mut self, from: Extension, to: Extension, attended: bool) {
         let was_untold = core::mem::take(&mut self.is_untold);
-        let is_gone = !self.talking.iter().any(|talking| talking.extension == from);
-        if let Some(last) = self.transfers.last_mut().filter(|last| last.from == from) {
-            if last.to == to {
-                last.attended |= attended;
-                return;
-            }
-            if was_untold && is_gone {
-                (last.to, last.attended) = (to, attended);
-                return;
-            }
+        match self.transfers.last_mut() {
+            Some(seen) if was_untold && seen.from == from && seen.to != to => (seen.to, seen.attended) = (to, attended),
+            _ => _ = self.add_step(from, to, attended),
         }
-        if self.transfers.push(Transfer { from, to, attended }).is_err() {
-            self.gaps.overflow = true;
+    }
+
+    /// Adds a step unless the last one is the same. Returns whether it was added.
+    fn add_step(&mut self, from: Extension, to: Extension, attended: bool) -> bool {
+        if let Some(last) = self.transfers.last_mut().filter(|last| last.from == from && last.to == to) {
+            last.attended |= attended;
+            return false;
         }
+        let is_added = self.transfers.push(Transfer { from, to, attended }).is_ok();
+        self.gaps.overflow |= !is_added;
+        is_added
     }
 
     /// `from` gave the client away after asking somebody: who it is was seen already, or will be.
     pub fn handed_over(&mut self, from: Extension) {
         match self.transfers.last_mut().filter(|told| told.from == from) {
-            Some(told) => told.attended = true,
+            Some(told) => (told.attended, self.is_untold) = (true, false),
             None => self.handed_over_by = Some(from),
         }
     }
@@ -320,7 +325,9 @@ impl Call {
             self.recorded(path);
         }
         for step in other.transfers.iter().cloned() {
-            self.transferred(step.from, step.to, step.attended);
+            if self.add_step(step.from, step.to, step.attended) {
+                self.is_untold = other.is_untold;
+            }
         }
         if self.queue.is_empty() {
             self.queue = other.queue.clone();

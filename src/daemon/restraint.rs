@@ -20,8 +20,8 @@ pub fn renounce() {
     let _ = set_no_new_privs(true); // no kernel that OpenWrt or Debian still has lacks it
 }
 
-/// Restrains the use of memory. Where the kernel does not let it (a jail without /proc), that is told at level debug and lived
-/// with.
+/// Restrains the use of memory. Where the kernel does not let it (a jail without /proc), that is told at level debug
+/// and lived with.
 pub fn restrain() {
     if let Err(error) = limit() {
         log::debug!("no limit on memory: {error}");

@@ -1,4 +1,5 @@
 //! Hundreds of calls that wait: the card of a call that rings now waits for none of them, and all of them are listed.
+//! With the office, the calls and the patience that the other tests of waiting share.
 
 use crate::agent::{Agent, Place};
 use pbx::{Pbx, Transcript};

@@ -2,6 +2,7 @@
 //! files. It never crashes, says what is wrong and what to do, stays small, and goes on when it can.
 
 use crate::agent::{Agent, Place};
+use crate::backlog::SOON;
 use pbx::{Pbx, Transcript, Trouble};
 use portal::{Fault, Portal, PortalConfig, State};
 use ringpost::limits::AMI_LOGIN_TIMEOUT;
@@ -11,9 +12,6 @@ use std::time::{Duration, Instant};
 
 /// Memory of its own that the agent may ever hold, in KiB, whatever it is fed. The development build is the larger one.
 const MEMORY_KIB: u64 = 6 * 1024;
-
-/// Time for anything that should come at once.
-const SOON: Duration = Duration::from_secs(20);
 
 /// The seconds that a line of the log names as the wait before the next attempt.
 fn wait_of(line: &str) -> u64 {

@@ -1,8 +1,8 @@
 //! The inside of the link: what each packet and each timeout leads to.
 //!
-//! A session goes through [`State`]s up to the login and then through a queue of [`Step`]s, one asked at a time (`steps`,
-//! with the lists in `snapshot` and `peers`). Being live only means that the queue ran empty once. Deadlines and waits
-//! are in `time`.
+//! A session goes through [`State`]s up to the login and then through a queue of [`Step`]s, one asked at a time
+//! (`steps`). Being live only means that the queue ran empty once. Deadlines and waits are in `time`, but for those of
+//! the lists, which are in `snapshot` and `peers`.
 
 mod peers;
 mod snapshot;

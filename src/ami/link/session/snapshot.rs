@@ -1,8 +1,8 @@
 //! The list of channels, by which calls are found that began before the connection and hangups that were lost.
 //!
 //! Stands apart from the other steps because it is asked again and again, in two ways, and proves something beside: a
-//! channel that never told of itself shows that filters or the account let no call events pass. At most [`CHANNELS`]
-//! of a list are handed out. What has to be done with the channels is the tracker's work.
+//! channel that never told of itself shows that filters or the account let no call events pass. Bounded by
+//! [`CHANNELS`](crate::limits::CHANNELS) of one list, which the session counts. What has to be done with the channels is the tracker's work.
 
 use super::steps::Step;
 use super::{Pending, Session};

@@ -1,6 +1,7 @@
 //! Deadlines of a connection, and how long nothing is tried after it failed.
 //!
-//! Stands apart from the packets because every wait is here: what is due when, and what a missed deadline means.
+//! Stands apart from the packets because every wait is here but those between lists: what is due when, and what a
+//! missed deadline means.
 
 use super::steps::{Asked, Step};
 use super::{Connection, Pending, Session, State};
