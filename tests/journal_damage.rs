@@ -12,9 +12,13 @@ use ringpost::journal::{Crm, Mark, Ring, Seq, State};
 use ringpost::limits::JOURNAL_PAGE_BYTES;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Power cuts from which on a run is of the deep tier.
+const DEEP_CUTS: u64 = 100_000;
+
 /// Bits from flip to flip: not a divisor of what records are made of; in the deep tier more are flipped.
 fn stride() -> usize {
-    if std::env::var_os("RINGPOST_CUTS").is_some() { 13 } else { 2_011 }
+    let cuts: Option<u64> = std::env::var("RINGPOST_CUTS").ok().map(|text| text.parse().unwrap());
+    if cuts.is_some_and(|cuts| cuts >= DEEP_CUTS) { 13 } else { 2_011 }
 }
 
 /// A ring of eight pages after `calls` calls, every second delivered.
