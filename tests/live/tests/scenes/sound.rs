@@ -51,6 +51,7 @@ live::office! {
         let line = did::direct("101");
         let pbx = office.pbx()?;
         let talk = Talk::begin(office, &caller, &line, "101")?;
+        let client = office.channel_of(caller.number())?;
         thread::sleep(secs(1.0));
         let colleague = office.dial("102", "900")?;
         bridged(&pbx, 0, &office.version().device("102"))?;
@@ -63,6 +64,10 @@ live::office! {
         let third = back.await_answer(secs(5.0))?;
         thread::sleep(secs(2.0));
         let end = talk.client.hang_up()?.at;
+        // Talks last who is there when the exchange lets the client go, which a busy one does later than it says.
+        pbx.await_packet("the client goes", place, secs(5.0), |packet| {
+            packet.is("Hangup") && packet.field("Channel") == client.as_str()
+        })?;
         drop(colleague);
         drop(back);
         office.tells(&[Call::inbound(&caller, &line).blind("101", "900")
