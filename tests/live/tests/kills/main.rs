@@ -17,7 +17,7 @@ use fastrand::Rng;
 use killer::{Killer, Kills};
 use live::office::{Verdict, Wish};
 use live::{Office, Version, wait_until};
-use portal::{FinishedCall, LiveCall, PortalConfig, RateLimit};
+use portal::{PortalConfig, RateLimit};
 use reckoning::Account;
 use weather::Weather;
 
@@ -167,13 +167,6 @@ fn tell(version: Version, whole: Duration, drained: &Drained, day: &Day, account
     account.complaints.iter().for_each(|complaint| eprintln!("  {complaint}"));
 }
 
-/// A slow portal did what a killed agent had asked when the call was finished by the next one. Such a row is in no list
-/// and goes by itself (`docs/reliability/kills.md`); nobody can take back what is under way to the portal.
-fn came_late(live: &LiveCall, finished: &[FinishedCall]) -> bool {
-    let of_call = |call: &&FinishedCall| call.registered.external_call_id == live.external_call_id;
-    finished.iter().filter(of_call).any(|call| call.finished <= live.registered)
-}
-
 fn demand(kills: &Kills, account: &Account, office: &Office, times: usize) -> Verdict {
     assert_eq!(account.complaints.len(), 0, "the lists differ, see above");
     assert_eq!((account.lost, account.twice), (0, 0));
@@ -183,8 +176,7 @@ fn demand(kills: &Kills, account: &Account, office: &Office, times: usize) -> Ve
     assert!(account.listed >= times / 4, "{} calls are no work for {times} kills", account.listed);
     assert!(kills.at_a_request >= times / 20, "{} of {times} kills met a request", kills.at_a_request);
     office.portal.look(|state| {
-        let open: Vec<&LiveCall> = state.live_calls().iter().filter(|live| !came_late(live, state.calls())).collect();
-        assert!(open.is_empty(), "left open: {open:#?}");
+        assert!(state.live_calls().is_empty(), "left open: {:#?}", state.live_calls());
         assert_eq!(state.activities().len(), state.calls().len(), "one activity for each call");
         let recordings = state.recordings();
         let mut recorded: Vec<&str> = recordings.iter().map(|recording| recording.call_id.as_str()).collect();
