@@ -3,7 +3,7 @@
 
 mod journal_model;
 
-use journal_model::{at, call_of_size, entry, settings};
+use journal_model::{at, call_of_size, deep_cuts, entry, settings};
 use ringpost::journal::frame::{Kind, SEQUENCE_END, Walk};
 use ringpost::journal::marks::marks_in;
 use ringpost::journal::record::Stored;
@@ -17,8 +17,7 @@ const DEEP_CUTS: u64 = 100_000;
 
 /// Bits from flip to flip: not a divisor of what records are made of; in the deep tier more are flipped.
 fn stride() -> usize {
-    let cuts: Option<u64> = std::env::var("RINGPOST_CUTS").ok().map(|text| text.parse().unwrap());
-    if cuts.is_some_and(|cuts| cuts >= DEEP_CUTS) { 13 } else { 2_011 }
+    if deep_cuts().is_some_and(|cuts| cuts >= DEEP_CUTS) { 13 } else { 2_011 }
 }
 
 /// A ring of eight pages after `calls` calls, every second delivered.

@@ -7,7 +7,7 @@
 
 mod journal_model;
 
-use journal_model::{Office, Step};
+use journal_model::{Office, Step, deep_cuts};
 use ringpost::config::WhenFull;
 use ringpost::journal::Mark;
 use ringpost::journal::simulated::{AtCut, AtFailedSync};
@@ -21,11 +21,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const QUICK_CUTS: u64 = 400;
 /// Bytes from cut to cut there; in the deep tier every byte is tried.
 const QUICK_STRIDE: usize = 7;
-
-/// Cuts that are asked for in all; none: the quick tier.
-fn deep_cuts() -> Option<u64> {
-    std::env::var("RINGPOST_CUTS").ok().map(|text| text.parse().unwrap())
-}
 
 /// Seeds of past failures of a play.
 fn kept_seeds(play: &str) -> Vec<u64> {

@@ -23,6 +23,11 @@ use ringpost::limits::JOURNAL_PAGE_BYTES as PAGE;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Cuts that are asked for in all; none: the quick tier.
+pub fn deep_cuts() -> Option<u64> {
+    std::env::var("RINGPOST_CUTS").ok().map(|text| text.parse().unwrap())
+}
+
 /// One thing that happens in the office.
 #[derive(Clone, Debug)]
 pub enum Step {
