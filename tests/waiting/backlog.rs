@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-const REGISTER: &str = "telephony.externalcall.register";
+/// Begins a call at the portal.
+pub const REGISTER: &str = "telephony.externalcall.register";
 /// Time for anything that should come at once.
 pub const SOON: Duration = Duration::from_secs(30);
 /// Time for a portal that is back to be noticed, and for what comes at its own pace.

@@ -4,7 +4,7 @@
 //! quarter of an hour and prints what was measured.
 
 use crate::agent::{Agent, Place};
-use crate::backlog::{LATER, SOON, client, ring};
+use crate::backlog::{LATER, REGISTER, SOON, client, ring};
 use crate::bitrix24::office;
 use pbx::Pbx;
 use portal::{Fault, Portal, PortalConfig, RequestRecord, State};
@@ -26,7 +26,6 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 /// From ring to ring: a busy office. Each takes requests of the portal's limit from the backlog.
 const BETWEEN_RINGS: Duration = Duration::from_secs(8);
 const BATCH: &str = "batch";
-const REGISTER: &str = "telephony.externalcall.register";
 
 fn wanted() -> usize {
     std::env::var("RINGPOST_BACKLOG").ok().and_then(|text| text.parse().ok()).unwrap_or(QUICK)

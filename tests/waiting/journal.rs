@@ -2,7 +2,7 @@
 //! router, and what the commands around it say.
 
 use crate::agent::{Agent, Place};
-use crate::backlog::{LATER, SOON, client, in_step, missed};
+use crate::backlog::{LATER, REGISTER, SOON, client, in_step, missed};
 use pbx::Pbx;
 use portal::{Fault, Portal, PortalConfig, State};
 use ringpost::journal::medium::Medium;
@@ -10,8 +10,6 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
-
-const REGISTER: &str = "telephony.externalcall.register";
 
 fn office() -> (Pbx, Portal) {
     (Pbx::start(), Portal::start(PortalConfig::default()).expect("a portal"))

@@ -1,7 +1,7 @@
 //! SIGHUP: the daemon goes on with what the file says now, and no call is lost by it.
 
 use crate::agent::{Agent, Place};
-use crate::backlog::{self, LATER, SOON, client, in_step, missed, office, sound, transcript};
+use crate::backlog::{self, LATER, REGISTER, SOON, client, in_step, missed, office, sound, transcript};
 use pbx::Pbx;
 use portal::{Fault, Portal, PortalConfig, State};
 use ringpost::status::{self, StatusError};
@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 const GOES_ON: &str = "going on with the new configuration";
-const REGISTER: &str = "telephony.externalcall.register";
 
 fn portal() -> Portal {
     Portal::start(PortalConfig::default()).expect("a portal")

@@ -1,6 +1,7 @@
 //! Every way a portal can misbehave: in the end there is exactly one finished call.
 
 use super::office::{Office, SECRET, Work, answered, live, missed};
+use crate::backlog::REGISTER;
 use portal::{Certificate, Fault, OperatingLimit, PortalConfig, RateLimit, Wording};
 use ringpost::config::Create;
 use ringpost::crm::http::{Allowance, Http, HttpFault};
@@ -9,7 +10,6 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-const REGISTER: &str = "telephony.externalcall.register";
 const FINISH: &str = "telephony.externalcall.finish";
 const STATISTICS: &str = "voximplant.statistic.get";
 

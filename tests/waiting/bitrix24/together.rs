@@ -1,6 +1,7 @@
 //! Many calls at once: what the portal holds of each, and what is asked of it for them.
 
 use super::office::{Office, Work, ago, answered, ext, missed};
+use crate::backlog::REGISTER;
 use portal::{Fault, PortalConfig, RequestRecord};
 use ringpost::call::record::CallRecord;
 use ringpost::clock;
@@ -10,7 +11,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-const REGISTER: &str = "telephony.externalcall.register";
 const FINISH: &str = "telephony.externalcall.finish";
 const STATISTICS: &str = "voximplant.statistic.get";
 
