@@ -244,8 +244,8 @@ pub const CRM_LIST_PAGES: u32 = 100;
 /// Methods of a CRM blocked at once by its operating time limit. At the cap the whole CRM waits.
 pub const BLOCKED_METHODS: usize = 8;
 
-/// How long a call in doubt waits after a crash before the CRM is asked: the request that the crash cut off may still
-/// be running there.
+/// How long a call in doubt waits after a crash before the CRM is asked, and one whose first register may have been under
+/// way before it is finished: the request that the crash cut off may still be running there.
 pub const AFTER_CRASH: Duration = Duration::from_secs(10);
 /// Bytes read of a recording to know what it is: room for the chunks that stand before a WAV's sound.
 pub const RECORDING_HEAD_BYTES: u64 = 4096;

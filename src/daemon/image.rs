@@ -7,9 +7,8 @@
 use crate::call::live::LiveCall;
 use crate::call::mirror;
 use crate::call::record::CallRecord;
-use crate::clock::Monotonic;
 use crate::crm::{Shown, Ticket};
-use crate::deliver::cards::Card;
+use crate::deliver::cards::{Card, Unheard};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -46,9 +45,9 @@ pub struct CardImage {
     pub ticket: Ticket,
     /// Who has its card open.
     pub shown: Shown,
-    /// A request about it whose answer was lost may still be running until then.
+    /// Requests about it whose answers were lost.
     #[serde(default)]
-    pub doubt_until: Monotonic,
+    pub unheard: Unheard,
 }
 
 impl CardImage {
@@ -56,8 +55,7 @@ impl CardImage {
     pub fn of(crm: u32, card: &Card) -> Self {
         let mut ticket = card.ticket.clone();
         ticket.in_doubt |= card.is_in_flight();
-        let doubt_until = card.doubt_until();
-        Self { crm, call: card.call.clone(), ticket, shown: card.shown.clone(), doubt_until }
+        Self { crm, call: card.call.clone(), ticket, shown: card.shown.clone(), unheard: card.unheard() }
     }
 }
 

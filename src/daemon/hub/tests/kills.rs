@@ -64,6 +64,44 @@ fn a_kill_at_any_moment_of_a_call_leaves_one_call_with_its_talk_time() {
 }
 
 #[test]
+fn a_register_that_comes_after_its_process_was_killed_leaves_no_call_open() {
+    // Killed once or again, before or after the next process registered the call and it ended.
+    for (again_after_register, again_after_end) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut office = Office::new();
+        office.secs(1);
+        office.portal().mood = Mood::Slow;
+        office.ring("1.1");
+        office.keep_unheard();
+        let kill_while_it_rings = |office: &mut Office| {
+            office.kill();
+            office.list_in_state(Some("1.1"), 5);
+            office.secs(1);
+        };
+        office.portal().mood = Mood::Well;
+        kill_while_it_rings(&mut office);
+        assert_eq!(office.portal().announced(), 1, "the card does not wait for what may have become of the first one");
+        if again_after_register {
+            kill_while_it_rings(&mut office);
+        }
+        office.hang_up("1.1");
+        office.secs(1);
+        if again_after_end {
+            office.kill();
+            office.list(None);
+        }
+        office.secs(2);
+        office.execute_late();
+        office.secs(600);
+        office.the_call();
+        assert!(
+            office.portal().open.is_empty(),
+            "{again_after_register}, {again_after_end}: {:#?}",
+            office.portals[0].done
+        );
+    }
+}
+
+#[test]
 fn a_call_whose_end_the_mirror_does_not_know_is_known_to_the_journal() {
     let mut office = Office::new();
     office.ring("1.1");

@@ -91,7 +91,11 @@ pub(super) struct Portal {
     pub(super) latency: Duration,
     pub(super) upload: Duration,
     in_flight: Vec<(Monotonic, Job)>,
+    /// What a process that was killed had asked for, and what comes to be executed only later.
+    late: Vec<Job>,
     held: HashSet<String>,
+    /// Calls that were registered and not finished since.
+    pub(super) open: HashSet<String>,
 }
 
 /// The recording that is next.
@@ -156,6 +160,9 @@ impl Portal {
                     return report(lost, ticket, shown);
                 }
                 self.done.push(Done::Announced { id: call.id.to_string(), ringing: call.ringing.len() });
+                if ticket.call.is_empty() {
+                    self.open.insert(call.id.to_string());
+                }
                 ticket.call = crate::text::bounded(format!("call-{}", call.id).as_bytes());
                 shown.0 = call.ringing.iter().map(|_| 11).take(1).collect();
                 report(Outcome::Done, ticket, shown)
@@ -232,6 +239,7 @@ impl Portal {
         let date = record.started.date(now).expect("a plausible clock");
         self.dates.push((record.id.to_string(), date));
         self.held.insert(record.id.to_string());
+        self.open.remove(record.id.as_str());
         self.done.push(Done::Finished(Box::new(record.clone())));
         Outcome::Done
     }
@@ -289,9 +297,22 @@ impl Office {
 
     /// The portals execute requests whose answers nobody will hear.
     pub(super) fn execute_unheard(&mut self) {
+        self.keep_unheard();
+        self.execute_late();
+    }
+
+    /// The portals have requests before them whose answers nobody will hear.
+    pub(super) fn keep_unheard(&mut self) {
         for (crm, portal) in self.portals.iter_mut().enumerate() {
             portal.fetch(&self.desk, crm, &self.files, self.now.mono);
-            for (_, job) in core::mem::take(&mut portal.in_flight) {
+            portal.late.extend(portal.in_flight.drain(..).map(|(_, job)| job));
+        }
+    }
+
+    /// Now the portals execute them.
+    pub(super) fn execute_late(&mut self) {
+        for portal in &mut self.portals {
+            for job in core::mem::take(&mut portal.late) {
                 portal.work(job, &self.files, self.now);
             }
         }
