@@ -1,6 +1,6 @@
 //! Framing, typing and following calls: events a second on one core over the real transcripts, the cost per event and
-//! per call by scenario, the cost beside many other calls, the state of calls in progress as it is mirrored, and memory after
-//! 100 000 calls.
+//! per call by scenario, the cost beside many other calls, the state of calls in progress as it is mirrored, and memory
+//! after 100 000 calls.
 //!
 //! `cargo bench --bench tracker` prints tables; `cargo bench --bench tracker -- SECONDS` measures longer.
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a bench may panic

@@ -102,8 +102,8 @@ impl Wall {
     }
 }
 
-/// One moment on both clocks. `wall` is what the wall clock said then, right or wrong. A monotonic time of zero is none:
-/// the moment lies in another boot, and the wall time is all that is known of it.
+/// One moment on both clocks. `wall` is what the wall clock said then, right or wrong. A monotonic time of zero is
+/// none: the moment lies in another boot, and the wall time is all that is known of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// On the monotonic clock.
@@ -113,9 +113,9 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The true date of this stamp as seen at `now`. A moment of this boot is as far from `now` on the wall's clock as on the
-    /// monotonic one, for the clock may have been set since; without a plausible clock now, and of another boot, its own
-    /// wall time counts if that was plausible. None: the clock has not been set yet.
+    /// The true date of this stamp as seen at `now`. A moment of this boot is as far from `now` on the wall's clock as
+    /// on the monotonic one, for the clock may have been set since; without a plausible clock now, and of another boot,
+    /// its own wall time counts if that was plausible. None: the clock has not been set yet.
     pub fn date(self, now: Stamp) -> Option<Wall> {
         let own = Some(self.wall).filter(|wall| wall.is_plausible());
         if self.is_of_another_boot() && own.is_some() {
@@ -152,8 +152,8 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// By how many milliseconds the wall clock was set forward (or back) since the last look; none: it only ran. What it
-    /// drifts or is drawn along between two looks is no step.
+    /// By how many milliseconds the wall clock was set forward (or back) since the last look; none: it only ran. What
+    /// it drifts or is drawn along between two looks is no step.
     pub fn look(&mut self, now: Stamp) -> Option<i64> {
         let before = self.offset.replace(now.offset())?;
         let step = now.offset().saturating_sub(before);
@@ -190,9 +190,9 @@ mod read {
     }
 }
 
-/// On 32-bit MIPS rustix 1.1 goes by the C library, into a struct of another shape than that has: a date in a year of nine
-/// digits. Dates after January 2038 are known where the libc crate is built with `--cfg libc_unstable_musl_v1_2`, as
-/// `packaging/toolchain` does; without, the clock counts as not set from then on.
+/// On 32-bit MIPS rustix 1.1 goes by the C library, into a struct of another shape than that has: a date in a year of
+/// nine digits. Dates after January 2038 are known where the libc crate is built with `--cfg libc_unstable_musl_v1_2`,
+/// as `packaging/toolchain` does; without, the clock counts as not set from then on.
 #[cfg(target_arch = "mips")]
 mod read {
     use nix::time::{ClockId, clock_gettime};

@@ -1,13 +1,14 @@
 //! What may be asked of the running daemon: one short line in, one line of JSON out, through a socket of its own.
 //!
-//! Stands apart from the status socket, which reads nothing and which a whole group may open. This one changes something,
-//! so it is for root and for the daemon's own user alone: its file is theirs (mode 600), and the kernel is asked who is at
-//! the other end before a byte is read. A socket rather than a file of requests dropped beside it: a file needs
-//! a signal to be noticed and so the daemon's number, can be left over from another day, can be a link, a pipe or
-//! somebody else's, and gives no answer.
+//! Stands apart from the status socket, which reads nothing and which a whole group may open. This one changes
+//! something, so it is for root and for the daemon's own user alone: its file is theirs (mode 600), and the kernel is
+//! asked who is at the other end before a byte is read. A socket rather than a file of requests dropped beside it: a
+//! file needs a signal to be noticed and so the daemon's number, can be left over from another day, can be a link, a
+//! pipe or somebody else's, and gives no answer.
 //!
-//! Bounds: one client at a time, [`INBOX_LINE_BYTES`] and [`INBOX_CLIENT_TIMEOUT`] for its line, [`INBOX_ANSWER_TIMEOUT`] for the
-//! daemon's answer; whoever says anything else is hung up on. Does nothing itself: the daemon's loop takes each [`Asked`].
+//! Bounds: one client at a time, [`INBOX_LINE_BYTES`] and [`INBOX_CLIENT_TIMEOUT`] for its line,
+//! [`INBOX_ANSWER_TIMEOUT`] for the daemon's answer; whoever says anything else is hung up on. Does nothing itself: the
+//! daemon's loop takes each [`Asked`].
 
 use crate::limits::{INBOX_ANSWER_TIMEOUT, INBOX_CLIENT_TIMEOUT, INBOX_LINE_BYTES};
 use crate::status;

@@ -5,7 +5,8 @@
 
 use core::time::Duration;
 
-// ---- AMI: bytes -----------------------------------------------------------------------------------------------------------------
+// ---- AMI: bytes
+// -----------------------------------------------------------------------------------------------------------------
 
 /// Longest AMI line kept, in bytes. Asterisk sends single lines over 4 KiB (AppData, CEL extra). A longer line is cut
 /// off: its head is kept, the rest is skipped and `oversize_lines` rises.
@@ -35,7 +36,8 @@ pub const AMI_ACTION_LINE_BYTES: usize = 1024;
 /// is refused and the caller told.
 pub const AMI_SEND_BYTES: usize = 16 * 1024;
 
-// ---- AMI: times of a connection -------------------------------------------------------------------------------------------------
+// ---- AMI: times of a connection
+// -------------------------------------------------------------------------------------------------
 
 /// Time allowed for a connection to the PBX, name look-up included. Then it counts as not answering.
 pub const AMI_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,7 +74,8 @@ pub const LOGIN_IN_USE_WAITS: [Duration; 3] =
 /// Waits after an answer that is not AMI's, or an account without call events: a person must act first.
 pub const NOT_USABLE_WAITS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(300)];
 
-// ---- AMI: what is asked ---------------------------------------------------------------------------------------------------------
+// ---- AMI: what is asked
+// ---------------------------------------------------------------------------------------------------------
 
 /// The list of channels is asked for a second time this long after login: it closes the races of the first.
 pub const RESYNC_SECOND: Duration = Duration::from_secs(60);
@@ -93,7 +96,8 @@ pub const AMI_STEPS: usize = 16;
 /// Outputs of the link that wait to be taken. One packet makes four at most, and they are drained before the next.
 pub const AMI_OUTPUTS: usize = 16;
 
-// ---- the family of PBX ----------------------------------------------------------------------------------------------------------
+// ---- the family of PBX
+// ----------------------------------------------------------------------------------------------------------
 
 /// Channels after which a family that was not recognised is looked for no more: an office has used all its contexts by
 /// then. The generic profile stays.
@@ -103,7 +107,8 @@ pub const FAMILY_TIME: Duration = Duration::from_secs(600);
 /// Channels without which time alone tells nothing of the family: a dozen calls. Until then only clear words count.
 pub const FAMILY_FEW_CHANNELS: u32 = 16;
 
-// ---- texts of a call ------------------------------------------------------------------------------------------------------------
+// ---- texts of a call
+// ------------------------------------------------------------------------------------------------------------
 
 /// Identity of a call in the CRM, in bytes: Bitrix24 takes at most 64 in EXTERNAL_CALL_ID. Longer ones keep their tail.
 pub const CALL_ID_BYTES: usize = 64;
@@ -124,7 +129,8 @@ pub const QUEUE_BYTES: usize = 32;
 /// A recording's path on the PBX, in bytes. A longer one cannot be used and is dropped; `dropped_recordings` rises.
 pub const RECORDING_PATH_BYTES: usize = 160;
 
-// ---- lists of a call ------------------------------------------------------------------------------------------------------------
+// ---- lists of a call
+// ------------------------------------------------------------------------------------------------------------
 
 /// Extensions that rang in one call. Further ones are not listed and the record says so.
 pub const RANG_PER_CALL: usize = 16;
@@ -135,11 +141,12 @@ pub const TRANSFERS_PER_CALL: usize = 6;
 /// Recording files of one call. Further ones are dropped; `dropped_recordings` rises.
 pub const RECORDINGS_PER_CALL: usize = 3;
 
-// ---- tracker tables -------------------------------------------------------------------------------------------------------------
+// ---- tracker tables
+// -------------------------------------------------------------------------------------------------------------
 
-/// Channels followed at once. At the cap the one unheard of for longest goes (hung up ones first, those in a talk last),
-/// its call is marked inexact, a resync is asked for. A list of channels pushes none out: what it has beyond the cap is not
-/// followed.
+/// Channels followed at once. At the cap the one unheard of for longest goes (hung up ones first, those in a talk
+/// last), its call is marked inexact, a resync is asked for. A list of channels pushes none out: what it has beyond the
+/// cap is not followed.
 pub const CHANNELS: usize = 4096;
 /// Calls followed at once. At the cap the oldest is ended as inexact and handed out.
 pub const CALLS: usize = 2048;
@@ -171,12 +178,13 @@ pub const RESYNC_EVERY: Duration = Duration::from_secs(45);
 /// A call of which nothing is heard for so long, no list included, is ended as inexact: its end was lost.
 pub const CALL_SILENCE: Duration = Duration::from_secs(24 * 3600);
 
-// ---- the CRM side ---------------------------------------------------------------------------------------------------------------
+// ---- the CRM side
+// ---------------------------------------------------------------------------------------------------------------
 
 /// Largest answer of a CRM read, in bytes. The rest is cut and the answer counts as unreadable (in doubt).
 pub const CRM_ANSWER_BYTES: u64 = 256 * 1024;
-/// Items kept of a list in an answer: a page has 50, lists that come whole (scopes, lines) may have some more. An item of
-/// two bytes may cost a hundred in memory, so further ones are read over.
+/// Items kept of a list in an answer: a page has 50, lists that come whole (scopes, lines) may have some more. An item
+/// of two bytes may cost a hundred in memory, so further ones are read over.
 pub const CRM_LIST_ITEMS: usize = 256;
 /// What a CRM calls the call (Bitrix24: CALL_ID, 55 bytes seen), in bytes. A longer one is refused as unreadable.
 pub const TICKET_BYTES: usize = 96;
@@ -228,10 +236,11 @@ pub const CRM_METHOD_BLOCK_MAX: Duration = Duration::from_secs(600);
 pub const CRM_BATCH_CALLS: usize = 16;
 /// Calls in the first such request to a portal.
 pub const CRM_BATCH_FIRST: usize = 4;
-/// What such a request may take, in time of the portal: half of what Bitrix24's cloud lets a request run. Calls that end
-/// meanwhile wait so long at most; cards have a lane of their own.
+/// What such a request may take, in time of the portal: half of what Bitrix24's cloud lets a request run. Calls that
+/// end meanwhile wait so long at most; cards have a lane of their own.
 pub const CRM_BATCH_TIME: Duration = Duration::from_secs(30);
-/// What a portal takes to register and finish a call, until it was measured (1.1 and 2.3 s in the documentation's samples).
+/// What a portal takes to register and finish a call, until it was measured (1.1 and 2.3 s in the documentation's
+/// samples).
 pub const CRM_CALL_TIME: Duration = Duration::from_millis(3400);
 /// Of the time that a method may take at a portal in ten minutes (420 to 480 s), what a backlog uses up. Beyond it the
 /// backlog rests until some is given back; the remainder is for cards and calls of the moment.
@@ -244,8 +253,8 @@ pub const CRM_LIST_PAGES: u32 = 100;
 /// Methods of a CRM blocked at once by its operating time limit. At the cap the whole CRM waits.
 pub const BLOCKED_METHODS: usize = 8;
 
-/// How long a call in doubt waits after a crash before the CRM is asked, and one whose first register may have been under
-/// way before it is finished: the request that the crash cut off may still be running there.
+/// How long a call in doubt waits after a crash before the CRM is asked, and one whose first register may have been
+/// under way before it is finished: the request that the crash cut off may still be running there.
 pub const AFTER_CRASH: Duration = Duration::from_secs(10);
 /// Bytes read of a recording to know what it is: room for the chunks that stand before a WAV's sound.
 pub const RECORDING_HEAD_BYTES: u64 = 4096;
@@ -261,7 +270,8 @@ pub const RECORDING_BYTES: u64 = 512 * 1024 * 1024;
 /// Slowest line that recordings are uploaded over, in bytes a second. Below it the upload is given up (in doubt).
 pub const UPLOAD_MIN_BYTES_PER_SEC: u64 = 16 * 1024;
 
-// ---- the configuration file -----------------------------------------------------------------------------------------------------
+// ---- the configuration file
+// -----------------------------------------------------------------------------------------------------
 
 /// Largest configuration file read, in bytes: a hundred times a full one. A larger one is refused.
 pub const CONFIG_BYTES: u64 = 64 * 1024;
@@ -279,8 +289,8 @@ pub const PBX_NAME_BYTES: usize = 24;
 pub const CONTEXT_BYTES: usize = 79;
 /// Smallest journal, in KiB: some hundred calls. A smaller one is refused.
 pub const JOURNAL_KIB_MIN: u32 = 64;
-/// Largest journal, in KiB: more would not fit a router's flash, and its index takes up to half a KiB of memory for each
-/// KiB (an entry of 120 bytes or more costs 63 bytes there). A larger one is refused.
+/// Largest journal, in KiB: more would not fit a router's flash, and its index takes up to half a KiB of memory for
+/// each KiB (an entry of 120 bytes or more costs 63 bytes there). A larger one is refused.
 pub const JOURNAL_KIB_MAX: u32 = 16 * 1024;
 /// Longest wait for a recording, in hours. A longer one is refused.
 pub const GIVE_UP_HOURS_MAX: u32 = 720;
@@ -300,40 +310,42 @@ pub const USER_OVERRIDES: usize = 512;
 pub const CREDENTIAL_BYTES: usize = 256;
 /// Name or address of a host, in bytes (RFC 1035 allows 253). A longer one is refused.
 pub const HOST_BYTES: usize = 253;
-/// Largest file of trusted roots, named by the configuration or the system's own, in bytes (Debian's has 220 KiB). It is
-/// read whole. A larger one is refused.
+/// Largest file of trusted roots, named by the configuration or the system's own, in bytes (Debian's has 220 KiB). It
+/// is read whole. A larger one is refused.
 pub const CA_FILE_BYTES: u64 = 1024 * 1024;
 
-// ---- the process ----------------------------------------------------------------------------------------------------------------
+// ---- the process
+// ----------------------------------------------------------------------------------------------------------------
 
-/// How long a reload waits for the old journal's thread to let go of its file, which a flash that is slow holds up. Then the
-/// process ends, and the service manager starts the next one.
+/// How long a reload waits for the old journal's thread to let go of its file, which a flash that is slow holds up.
+/// Then the process ends, and the service manager starts the next one.
 pub const RELOAD_JOURNAL_PATIENCE: Duration = Duration::from_secs(60);
 /// How often it looks.
 pub const RELOAD_JOURNAL_RETRY: Duration = Duration::from_millis(500);
-/// A reload that waits for requests under way tells in the log for which, once, after this time. `status` tells it at once. From then on it does not
-/// wait for calls on their way into a journal that is slow; it takes them along.
+/// A reload that waits for requests under way tells in the log for which, once, after this time. `status` tells it at
+/// once. From then on it does not wait for calls on their way into a journal that is slow; it takes them along.
 pub const RELOAD_TELL: Duration = Duration::from_secs(10);
 /// Most memory that may be allocated, in bytes (`RLIMIT_DATA`: heap and stacks): ten times the budget of 6 MiB, for a
-/// journal of 16 MiB and several CRMs need more than the usual office. Past it an allocation fails, the process ends, and the next one goes on from
-/// journal and mirror.
+/// journal of 16 MiB and several CRMs need more than the usual office. Past it an allocation fails, the process ends,
+/// and the next one goes on from journal and mirror.
 pub const MEMORY_BYTES: u64 = 64 * 1024 * 1024;
 /// How much sooner than others the kernel ends this process when memory is short, in its own unit (-1000 to 1000).
 pub const OOM_SCORE: i32 = 200;
 
-// ---- the log --------------------------------------------------------------------------------------------------------------------
+// ---- the log
+// --------------------------------------------------------------------------------------------------------------------
 
 /// One line of the log, in bytes. The rest is cut.
 pub const LOG_LINE_BYTES: usize = 1024;
-/// Secrets that are starred wherever they appear. More come only where the configuration is read anew again and again with
-/// others; the oldest is then forgotten.
+/// Secrets that are starred wherever they appear. More come only where the configuration is read anew again and again
+/// with others; the oldest is then forgotten.
 pub const HIDDEN_SECRETS: usize = 64;
 /// Lines that wait for a slow stderr. At the cap lines are lost and their number is told when stderr moves on.
 pub const LOG_LINES: usize = 256;
 /// Time allowed at the end of the process for lines that still wait.
 pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
-/// Faults of one thing that are kept apart while it is down. At the cap the oldest is forgotten, and told anew if it comes
-/// back.
+/// Faults of one thing that are kept apart while it is down. At the cap the oldest is forgotten, and told anew if it
+/// comes back.
 pub const REPEATED_FAULTS: usize = 4;
 /// A fault that lasts is told again, with its count, after this long.
 pub const REPEATED_FAULT_INTERVAL: Duration = Duration::from_secs(3600);
@@ -353,15 +365,15 @@ pub const UNJOURNALLED_RECORDINGS: usize = 64;
 /// Finished calls handed to the journal and not yet answered for. At the cap further calls are delivered from memory,
 /// unjournalled, and `unjournalled` rises.
 pub const APPENDS_IN_FLIGHT: usize = 64;
-/// Calls of one CRM that the journal could not take and that wait in memory for their delivery. At the cap a further one
-/// is lost, with a line in the log.
+/// Calls of one CRM that the journal could not take and that wait in memory for their delivery. At the cap a further
+/// one is lost, with a line in the log.
 pub const UNJOURNALLED_CALLS: usize = 128;
 /// Changes of a card are gathered this long before the second and any later request for it. The first goes at once.
 pub const CARD_DEBOUNCE: Duration = Duration::from_millis(300);
 /// A card that could not be shown within this time of its change is not shown any more.
 pub const CARD_WORTH: Duration = Duration::from_secs(60);
-/// Calls of the backlog handed to a CRM at once; it takes as many of them as one request can hold, and looks them all up
-/// with one. Fewer than [`CALLS_IN_HAND`], so that a call which ends meanwhile finds a place.
+/// Calls of the backlog handed to a CRM at once; it takes as many of them as one request can hold, and looks them all
+/// up with one. Fewer than [`CALLS_IN_HAND`], so that a call which ends meanwhile finds a place.
 pub const CALLS_TOGETHER: usize = 24;
 /// Failures in a row that make an outage: when the portal answers again the backlog waits for a random time, at most
 /// [`SLOW_START`], for it is not the only office that was cut off.
@@ -372,7 +384,8 @@ pub const SLOW_START: Duration = Duration::from_secs(60);
 pub const BACKOFF_FIRST: Duration = Duration::from_secs(2);
 /// Longest wait after failed requests.
 pub const BACKOFF_LONGEST: Duration = Duration::from_secs(60);
-/// A call that has met a portal out of use twice in a row lets others go first for this long when the portal is tried again.
+/// A call that has met a portal out of use twice in a row lets others go first for this long when the portal is tried
+/// again.
 pub const SUSPENDED_AGAIN: Duration = Duration::from_secs(60);
 /// Longest wait of the cards lane, whose work is worth something only now.
 pub const CARD_BACKOFF_LONGEST: Duration = Duration::from_secs(5);
@@ -401,12 +414,12 @@ pub const LANE_STACK_BYTES: usize = 256 * 1024;
 
 // ---- clocks ---------------------------------------------------------------------------------------------------------
 
-/// The wall clock counts as set when it moved so far against the monotonic one between two looks. Below it, it drifts or is
-/// drawn along; what that adds up to is not told.
+/// The wall clock counts as set when it moved so far against the monotonic one between two looks. Below it, it drifts
+/// or is drawn along; what that adds up to is not told.
 pub const CLOCK_STEP: Duration = Duration::from_secs(3);
-/// How long a machine whose clock cannot be true may take to find a time server before somebody is told what to do. From
-/// then on requests go all the same: TLS refuses what it cannot check, so nothing is lost by trying, and it succeeds where
-/// only the date of our own build is wrong, or where the portal's certificate is older than this clock.
+/// How long a machine whose clock cannot be true may take to find a time server before somebody is told what to do.
+/// From then on requests go all the same: TLS refuses what it cannot check, so nothing is lost by trying, and it
+/// succeeds where only the date of our own build is wrong, or where the portal's certificate is older than this clock.
 pub const CLOCK_PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// A portal whose clock differs from ours by more is believed: it was checked by its certificate, and ours may not have
 /// been set yet.
@@ -418,16 +431,17 @@ pub const CLOCK_DISAGREEMENT: Duration = Duration::from_secs(5 * 60);
 pub const STATUS_CLIENT_TIMEOUT: Duration = Duration::from_millis(500);
 /// Largest report that `ringpost status` reads, in bytes. A larger one is no report.
 pub const STATUS_BYTES: u64 = 64 * 1024;
-/// What may be asked of the daemon in one line, in bytes, line end included: a word and the identity of a call. Whoever says
-/// more is hung up on.
+/// What may be asked of the daemon in one line, in bytes, line end included: a word and the identity of a call. Whoever
+/// says more is hung up on.
 pub const INBOX_LINE_BYTES: usize = 128;
 /// Time a client of the inbox has to say its line, and again to take its answer. Then it is hung up on.
 pub const INBOX_CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Time the daemon has to answer a client of the inbox: flash may stall for seconds. Then the client is hung up on; what it
-/// asked for happens all the same.
+/// Time the daemon has to answer a client of the inbox: flash may stall for seconds. Then the client is hung up on;
+/// what it asked for happens all the same.
 pub const INBOX_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-// ---- the journal ----------------------------------------------------------------------------------------------------------------
+// ---- the journal
+// ----------------------------------------------------------------------------------------------------------------
 
 /// A page of the journal, in bytes: what JFFS2, UBIFS, ext4 and f2fs write as one. No record crosses one. Part of the
 /// format: never changes.
@@ -441,11 +455,11 @@ pub const JOURNAL_BAD_FRAMES_PER_PAGE: u32 = 64;
 /// Boots whose clock was set after calls were journalled. At the cap the oldest is forgotten and its calls get the date
 /// of the present boot.
 pub const JOURNAL_BOOTS: usize = 8;
-/// A wall clock that moves by more than this against the monotonic one was set: calls of this boot get the dates that it
-/// tells from then on. Less is what reading two clocks takes.
+/// A wall clock that moves by more than this against the monotonic one was set: calls of this boot get the dates that
+/// it tells from then on. Less is what reading two clocks takes.
 pub const JOURNAL_CLOCK_STEP: Duration = Duration::from_secs(2);
-/// Bytes written since the last sync, kept in memory: a failed sync may have thrown them away on the way to the medium, and
-/// they are written again. At the cap the journal is synced, and refuses what is new if that fails.
+/// Bytes written since the last sync, kept in memory: a failed sync may have thrown them away on the way to the medium,
+/// and they are written again. At the cap the journal is synced, and refuses what is new if that fails.
 pub const JOURNAL_UNSYNCED_BYTES: usize = 32 * 1024;
 /// Delivery marks that wait in memory for the next append. At the cap they are written at once.
 pub const JOURNAL_MARKS: usize = 128;
@@ -454,9 +468,9 @@ pub const JOURNAL_MARKS_BYTES: usize = 1024;
 /// Delivery marks that found no append to ride with are written after this long, without a sync. Losing them costs one
 /// look-up each.
 pub const JOURNAL_MARK_DELAY: Duration = Duration::from_secs(30);
-/// How often a waiting call that the medium does not give is read before it is given up and counted as lost: once or twice
-/// with each call that comes, so for a quarter of a day in a busy office. The calls that come meanwhile are not kept, for
-/// its page cannot be overwritten.
+/// How often a waiting call that the medium does not give is read before it is given up and counted as lost: once or
+/// twice with each call that comes, so for a quarter of a day in a busy office. The calls that come meanwhile are not
+/// kept, for its page cannot be overwritten.
 pub const JOURNAL_READ_TRIES: u32 = 1000;
 /// Undelivered calls, or calls of the history, handed out per request: what a reader holds in memory does not grow
 /// with the backlog.
@@ -466,8 +480,8 @@ pub const MOUNTS_BYTES: u64 = 256 * 1024;
 /// A journal of at least so many bytes is exported with its progress told, where somebody watches: some thousand calls.
 pub const EXPORT_PROGRESS_BYTES: u64 = 1024 * 1024;
 /// Two records of one identity whose starts are no further apart are one call: more than the rounding of a list of
-/// channels and the time it takes, less than a PBX needs to start and to take a call. Beyond it they are two calls, and the
-/// second gets an identity of its own.
+/// channels and the time it takes, less than a PBX needs to start and to take a call. Beyond it they are two calls, and
+/// the second gets an identity of its own.
 pub const JOURNAL_START_TOLERANCE: Duration = Duration::from_secs(20);
 /// Requests that wait for the journal's thread. At the cap the asker gets its request back.
 pub const JOURNAL_REQUESTS: usize = 256;
@@ -476,14 +490,15 @@ pub const JOURNAL_BATCH: usize = 64;
 /// A journal that could not be opened is tried again after this long.
 pub const JOURNAL_REOPEN_INTERVAL: Duration = Duration::from_secs(60);
 
-// ---- the mirror -----------------------------------------------------------------------------------------------------------------
+// ---- the mirror
+// -----------------------------------------------------------------------------------------------------------------
 
-/// Largest state of calls in progress, in bytes: [`CALLS`] at once with their tickets, at 2 KiB each; two of them are in
-/// memory at most, one that waits and one that is being written. A larger one is not written and the one before it taken
-/// away; a killed agent then joins the calls half-way.
+/// Largest state of calls in progress, in bytes: [`CALLS`] at once with their tickets, at 2 KiB each; two of them are
+/// in memory at most, one that waits and one that is being written. A larger one is not written and the one before it
+/// taken away; a killed agent then joins the calls half-way.
 pub const MIRROR_BYTES: usize = 4 * 1024 * 1024;
-/// A spare buffer for the mirror's state up to this size, in bytes, is kept in any case; a larger one that was not a quarter
-/// full is given back to the system.
+/// A spare buffer for the mirror's state up to this size, in bytes, is kept in any case; a larger one that was not a
+/// quarter full is given back to the system.
 pub const MIRROR_SPARE_BYTES: usize = 64 * 1024;
 
 /// While calls are in progress the mirror is written at least this often, so that a kill costs no more of a talk.
@@ -511,13 +526,13 @@ pub const MIRROR_GATHER: Duration = Duration::from_millis(100);
 pub const CALLS_ASIDE: usize = 256;
 /// The journal is read anew for calls that found no place aside, at most this often.
 pub const CALLS_RESCAN: Duration = Duration::from_secs(300);
-/// Attempts of calls that failed by themselves are this far apart, so that a thousand of them leave the portal's limit (2
-/// requests a second) to those that can be delivered.
+/// Attempts of calls that failed by themselves are this far apart, so that a thousand of them leave the portal's limit
+/// (2 requests a second) to those that can be delivered.
 pub const CALL_STUCK_PACE: Duration = Duration::from_secs(5);
 /// A call that has to wait longer than this makes room for others in a crowded hand.
 pub const CALL_ASIDE_WAIT: Duration = Duration::from_secs(60);
-/// So often the portal may refuse to tell its users in words that are not known, a quarter of an hour apart. Then calls go
-/// to the users of the configuration.
+/// So often the portal may refuse to tell its users in words that are not known, a quarter of an hour apart. Then calls
+/// go to the users of the configuration.
 pub const USERS_REFUSALS: u8 = 2;
 /// The users could not be read so often, although the portal may be well: calls go without them.
 pub const USERS_PATIENCE: u32 = 5;
@@ -525,5 +540,6 @@ pub const USERS_PATIENCE: u32 = 5;
 pub const CALLS_WITHOUT_USERS: u32 = 16;
 /// A recording is looked for at least so often before it is given up.
 pub const RECORDING_LOOKS: u8 = 3;
-/// A recording that is there is given up in its time only when a CRM that does other things has failed to take it so often.
+/// A recording that is there is given up in its time only when a CRM that does other things has failed to take it so
+/// often.
 pub const RECORDING_REBUFFS: u8 = 8;

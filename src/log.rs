@@ -3,8 +3,8 @@
 //! [`Stderr`] wraps `simple_logger`: it masks and escapes every line ([`masked`]), and for the daemon it puts a thread
 //! with a short queue between the AMI loop and a stderr that may be slow (a full pipe to syslog): at the cap
 //! ([`LOG_LINES`]) lines are lost and counted, nobody waits. [`Repeated`] tells a lasting
-//! fault once and then counts it. There are no timestamps, colours or process ids: procd and systemd add their own. Does
-//! not write files and does not talk to syslog.
+//! fault once and then counts it. There are no timestamps, colours or process ids: procd and systemd add their own.
+//! Does not write files and does not talk to syslog.
 
 mod mask;
 mod repeated;

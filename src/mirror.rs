@@ -1,14 +1,14 @@
 //! What must outlive the process: calls in progress, mirrored to one small file on tmpfs.
 //!
-//! Writing there costs no flash and no sync. The daemon hands over the whole state each time it changes; a thread writes
-//! the latest one (states that came too fast are skipped) under a temporary name and renames it, so that the file is
-//! always whole. The [`Progress`] tells which state has been written: a request to a CRM waits for the state that names
-//! it, so that a killed agent finds its tickets again.
+//! Writing there costs no flash and no sync. The daemon hands over the whole state each time it changes; a thread
+//! writes the latest one (states that came too fast are skipped) under a temporary name and renames it, so that the
+//! file is always whole. The [`Progress`] tells which state has been written: a request to a CRM waits for the state
+//! that names it, so that a killed agent finds its tickets again.
 //!
-//! An old state is worse than none: calls in it may be long over and posted. So a state that cannot be written takes the
-//! one before it away (a full tmpfs can always delete), and where not even that is possible, on a file system that has
-//! become read-only, the next process finds that it cannot write the file and does not believe it. Without a mirror the
-//! calls in progress are joined half-way from the PBX's list.
+//! An old state is worse than none: calls in it may be long over and posted. So a state that cannot be written takes
+//! the one before it away (a full tmpfs can always delete), and where not even that is possible, on a file system that
+//! has become read-only, the next process finds that it cannot write the file and does not believe it. Without a mirror
+//! the calls in progress are joined half-way from the PBX's list.
 //!
 //! ```text
 //!  0       4         5    8        16           24       28      32
@@ -16,8 +16,8 @@
 //! ```
 //!
 //! The content is the daemon's own business. A file of another boot, another version or with a wrong checksum is no
-//! mirror. Bounds: one waiting state of at most [`MIRROR_BYTES`], one that is being written, one spare buffer. Not for anything that must outlive the power: see
-//! [`journal`](crate::journal).
+//! mirror. Bounds: one waiting state of at most [`MIRROR_BYTES`], one that is being written, one spare buffer. Not for
+//! anything that must outlive the power: see [`journal`](crate::journal).
 
 use crate::boot::BootId;
 use crate::limits::{MIRROR_BYTES, MIRROR_SPARE_BYTES};

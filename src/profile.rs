@@ -17,8 +17,8 @@ pub struct Profile {
     pub internal: &'static [&'static str],
     /// Peer names of trunks; `*` matches any run.
     pub trunks: &'static [&'static str],
-    /// Contexts in which a ring group dials its members, where the family has such contexts; `*` matches any run. A context
-    /// in which single extensions are dialled too is not among them. Empty: none is known.
+    /// Contexts in which a ring group dials its members, where the family has such contexts; `*` matches any run. A
+    /// context in which single extensions are dialled too is not among them. Empty: none is known.
     pub groups: &'static [&'static str],
     /// How to ring an extension by Originate; `{ext}` is its number.
     pub ring: &'static str,
@@ -30,11 +30,12 @@ pub struct Profile {
 /// findmefollow and queues modules.
 const FREEPBX_EXTERNAL: &[&str] = &["from-trunk*", "from-pstn*", "from-did*", "ext-did*", "from-sip-external*"];
 const FREEPBX_INTERNAL: &[&str] = &["from-internal*", "ext-local*", "from-queue*"];
-/// The numbers of ring groups. What dials for them, `macro-dial`, has none; there the variable `NODEST` names the group.
+/// The numbers of ring groups. What dials for them, `macro-dial`, has none; there the variable `NODEST` names the
+/// group.
 const FREEPBX_GROUPS: &[&str] = &["ext-group*"];
 
-/// Names that Yeastar has from Digium's GUI of Asterisk. Source: that GUI's own source, the vendor's documentation of the
-/// channel ids in its API's events, and public captures.
+/// Names that Yeastar has from Digium's GUI of Asterisk. Source: that GUI's own source, the vendor's documentation of
+/// the channel ids in its API's events, and public captures.
 const YEASTAR_EXTERNAL: &[&str] = &["DID_*", "callin*"];
 const YEASTAR_INTERNAL: &[&str] = &["DLPN_*", "CallingRule_*"];
 /// `ringgroups` is where their numbers are, `ringroups-custom-N` (with that spelling) where they dial.
@@ -82,8 +83,8 @@ pub const PROFILES: &[Profile] = &[
         ring: "Local/{ext}@from-internal",
         dial_context: "from-internal",
     },
-    // S20 to S300, K2 and Yeastar's cloud of that line. Vendor's documentation: a trunk is `trunk-NAME-endpoint`; public
-    // code: an extension is PJSIP, its context DLPN_DialPlan and its number. Inbound contexts as in MyPBX.
+    // S20 to S300, K2 and Yeastar's cloud of that line. Vendor's documentation: a trunk is `trunk-NAME-endpoint`;
+    // public code: an extension is PJSIP, its context DLPN_DialPlan and its number. Inbound contexts as in MyPBX.
     Profile {
         name: "yeastar-s",
         ports: &[5038],
@@ -94,8 +95,8 @@ pub const PROFILES: &[Profile] = &[
         ring: "PJSIP/{ext}",
         dial_context: "DLPN_DialPlan{ext}",
     },
-    // P550 to P570 and the software edition. Public captures have DLPN_DialPlan1010; inbound contexts and names of trunks
-    // are told by nobody and taken to be those of the S series.
+    // P550 to P570 and the software edition. Public captures have DLPN_DialPlan1010; inbound contexts and names of
+    // trunks are told by nobody and taken to be those of the S series.
     Profile {
         name: "yeastar-p",
         ports: &[5038],
@@ -130,8 +131,8 @@ pub const PROFILES: &[Profile] = &[
         ring: "Local/{ext}@from-internal",
         dial_context: "from-internal",
     },
-    // UC300 to UC501: the words of its pages are FreePBX's, so its contexts are taken to be too. GSM cards are `extra/`,
-    // which is a line by its technology.
+    // UC300 to UC501: the words of its pages are FreePBX's, so its contexts are taken to be too. GSM cards are
+    // `extra/`, which is a line by its technology.
     Profile {
         name: "openvox",
         ports: &[5038],
@@ -163,8 +164,8 @@ pub const PROFILES: &[Profile] = &[
         ring: "Local/{ext}@from-internal/n",
         dial_context: "from-internal",
     },
-    // Public captures: telephones are T2_103 in T2_cos-all (103 in cos-all before tenants), a trunk comes in by trk-N-in.
-    // A call that goes out is in trk-N-dial, telephone and trunk alike, so that context tells neither.
+    // Public captures: telephones are T2_103 in T2_cos-all (103 in cos-all before tenants), a trunk comes in by
+    // trk-N-in. A call that goes out is in trk-N-dial, telephone and trunk alike, so that context tells neither.
     Profile {
         name: "vitalpbx",
         ports: &[5038],

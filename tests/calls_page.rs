@@ -1,5 +1,5 @@
-//! `docs/calls.md` against the code: the states as drawn, and that each quirk is held by a test that exists. Its other tables are
-//! held by `tracker`, `scenes`, `tracker_metamorphic`, `tracker_streams` and `tracker_old`.
+//! `docs/calls.md` against the code: the states as drawn, and that each quirk is held by a test that exists. Its other
+//! tables are held by `tracker`, `scenes`, `tracker_metamorphic`, `tracker_streams` and `tracker_old`.
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
 
 mod corpus;

@@ -1,5 +1,5 @@
-//! Every transcript that has its records beside it (`NAME.json`, as `ringpost replay --json NAME.txt` prints them) gives
-//! these records: whole ones, not the columns of the oracle only. `docs/testing.md` says how to add one.
+//! Every transcript that has its records beside it (`NAME.json`, as `ringpost replay --json NAME.txt` prints them)
+//! gives these records: whole ones, not the columns of the oracle only. `docs/testing.md` says how to add one.
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
 
 use ringpost::call::classify::Contexts;

@@ -185,7 +185,8 @@ fn status_without_a_daemon_tells_what_to_do() {
     assert!(said.contains("no ringpost is running here") && said.contains("start the service"), "{said}");
 }
 
-/// A journal of two CRMs with so many calls: the first is delivered, the second refused by the first CRM, the others wait.
+/// A journal of two CRMs with so many calls: the first is delivered, the second refused by the first CRM, the others
+/// wait.
 fn journal_in(place: &Place, kib: u32, calls: u64) -> std::path::PathBuf {
     let file = place.path().join("journal/ring");
     let storage = FileStorage::open(&file, kib).expect("a file");

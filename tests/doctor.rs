@@ -1,5 +1,5 @@
-//! `ringpost doctor` as an operator runs it, often as root and before the service ever ran: it makes nothing, and what it
-//! finds on this host it tells with the remedy.
+//! `ringpost doctor` as an operator runs it, often as root and before the service ever ran: it makes nothing, and what
+//! it finds on this host it tells with the remedy.
 #![allow(clippy::expect_used, clippy::indexing_slicing)] // a test may panic
 
 mod journal_model;

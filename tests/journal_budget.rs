@@ -1,6 +1,6 @@
 //! What a call costs on flash, and how many undelivered calls fit, of calls as real exchanges and vendors make them
-//! (`journal_mix`). `cargo test --test journal_budget -- --nocapture` prints the numbers of `docs/journal-format.md` and
-//! `docs/config.md`, which are held against them.
+//! (`journal_mix`). `cargo test --test journal_budget -- --nocapture` prints the numbers of `docs/journal-format.md`
+//! and `docs/config.md`, which are held against them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test may panic
 
 mod journal_mix;

@@ -67,7 +67,8 @@ fn pending(ring: &mut Ring<SimulatedMedium>) -> Vec<Pending> {
     ring.pending(FIRST, Part::Call, Seq(0), 64)
 }
 
-/// How a waiting call is dated, and how far its start and end are from their true dates, as reckoned by its boot's start.
+/// How a waiting call is dated, and how far its start and end are from their true dates, as reckoned by its boot's
+/// start.
 fn errors_ms(pending: &Pending, boot_at_ms: i64) -> (Dating, i64, i64) {
     let (started, ended) = MADE.with_borrow(|all| all[pending.call.id.as_str()]);
     let of = |stamp: Stamp, made: i64| stamp.wall.as_millis() - boot_at_ms - made;

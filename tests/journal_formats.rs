@@ -1,8 +1,8 @@
 //! Journals of every format that was ever written, and what must be read of them for ever.
 //!
-//! `tests/journals/vN/NAME.ring` is a file of format N as the code of its time left it, `NAME.json` what is in it. A file
-//! that is there is never made anew: `RINGPOST_MAKE_JOURNALS=DIR cargo test --test journal_formats -- --ignored` is for
-//! the next format. What a later version adds to a call may be missing in `NAME.json`.
+//! `tests/journals/vN/NAME.ring` is a file of format N as the code of its time left it, `NAME.json` what is in it. A
+//! file that is there is never made anew: `RINGPOST_MAKE_JOURNALS=DIR cargo test --test journal_formats -- --ignored`
+//! is for the next format. What a later version adds to a call may be missing in `NAME.json`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test that panics has found something
 
 #[path = "journal_formats/make.rs"]

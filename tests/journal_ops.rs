@@ -1,4 +1,5 @@
-//! Lives of the ring out of random bytes, and of the seeds that fuzzing found worth keeping: see `fuzz_targets/journal_ops.rs`.
+//! Lives of the ring out of random bytes, and of the seeds that fuzzing found worth keeping: see
+//! `fuzz_targets/journal_ops.rs`.
 
 mod journal_queue;
 

@@ -1,8 +1,8 @@
 //! Power cuts at every byte of every write, over long histories, and media that fail in other ways, against the model.
 //!
-//! The quick tier runs with the others, in some seconds, and cuts at every seventh byte; `tests/run cuts` cuts at every byte,
-//! more than a million times. A failure names its seed, which belongs into `journal_powercut.seeds`: those are played first,
-//! always. `RINGPOST_SEED` plays one alone.
+//! The quick tier runs with the others, in some seconds, and cuts at every seventh byte; `tests/run cuts` cuts at every
+//! byte, more than a million times. A failure names its seed, which belongs into `journal_powercut.seeds`: those are
+//! played first, always. `RINGPOST_SEED` plays one alone.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test that panics has found something
 
 mod journal_model;
@@ -109,8 +109,8 @@ fn random_office(random: &mut fastrand::Rng, when_full: WhenFull) -> Office {
     Office::new(kib, 1 + random.usize(0..3), when_full)
 }
 
-/// Cuts the power at each byte that `step` writes, or each seventh, on a copy of the office each time: with all that was
-/// written there, and in some orders. Returns the number of cuts.
+/// Cuts the power at each byte that `step` writes, or each seventh, on a copy of the office each time: with all that
+/// was written there, and in some orders. Returns the number of cuts.
 fn cut_everywhere(office: &Office, step: &Step, random: &mut fastrand::Rng) -> u64 {
     let mut whole = office.clone();
     let before = whole.ring.storage().bytes_written;
@@ -164,7 +164,8 @@ fn random_cut(random: &mut fastrand::Rng) -> AtCut {
     }
 }
 
-/// What a life is made of: chance, an office, and how it goes about its calls; `busiest` is the most that its CRMs keep up.
+/// What a life is made of: chance, an office, and how it goes about its calls; `busiest` is the most that its CRMs keep
+/// up.
 fn random_life(seed: u64, busiest: u8) -> (fastrand::Rng, Office, Habits) {
     let mut random = fastrand::Rng::with_seed(seed);
     let when_full = if random.bool() { WhenFull::DropOldest } else { WhenFull::DropNewest };

@@ -1,5 +1,5 @@
-//! The journal's thread as the daemon meets it: what it says when it is full, when it has room again, and when refused calls
-//! are to be tried again.
+//! The journal's thread as the daemon meets it: what it says when it is full, when it has room again, and when refused
+//! calls are to be tried again.
 #![allow(clippy::expect_used, clippy::indexing_slicing)] // a test may panic
 
 mod journal_model;
@@ -66,7 +66,8 @@ impl Desk {
         (said, refused)
     }
 
-    /// What is said until the thread has done all it was asked. Asked twice: something may be said after the first answer.
+    /// What is said until the thread has done all it was asked. Asked twice: something may be said after the first
+    /// answer.
     fn settled(&mut self) -> Vec<Reply> {
         let mut said = Vec::new();
         for _ in 0..2 {

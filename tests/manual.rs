@@ -1,8 +1,8 @@
 //! The manual pages say what the program does: every command, option and exit code of the help is in ringpost(1), every
 //! table, key, default and allowed value of the configuration in ringpost.toml(5), and neither knows more.
 //!
-//! The pages are read as they are written (mdoc), by the few macros that they use in these places; `tests/packages/manual`
-//! has them checked by mandoc and man.
+//! The pages are read as they are written (mdoc), by the few macros that they use in these places;
+//! `tests/packages/manual` has them checked by mandoc and man.
 
 use ringpost::cli::{self, USAGE};
 use ringpost::config::schema::{self, Key, Table};

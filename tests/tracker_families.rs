@@ -1,5 +1,5 @@
-//! The first calls of each family of PBX, told right by the generic profile before anything was recognised, and told the
-//! same with the family's own profile. Events are made by hand from what is known of each: its names and contexts.
+//! The first calls of each family of PBX, told right by the generic profile before anything was recognised, and told
+//! the same with the family's own profile. Events are made by hand from what is known of each: its names and contexts.
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
 
 mod corpus;

@@ -1,6 +1,7 @@
 //! Any mixture of well-formed calls, of either generation of servers, gives exactly the records that it should.
 //!
-//! `RINGPOST_ROUNDS=4000` is the deep tier, ten times of each test's rounds; `RINGPOST_SEED=17` plays one seed again and prints what the PBX said.
+//! `RINGPOST_ROUNDS=4000` is the deep tier, ten times of each test's rounds; `RINGPOST_SEED=17` plays one seed again
+//! and prints what the PBX said.
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
 
 mod lives;

@@ -214,7 +214,8 @@ fn the_agent_is_killed_and_the_call_ends_meanwhile() {
     assert!(near(record.talk_ms, 5.0), "up to the last save: {}", record.talk_ms);
 }
 
-/// Of a call that a list did not have nothing says that it still lives, however often what is known of it is saved anew.
+/// Of a call that a list did not have nothing says that it still lives, however often what is known of it is saved
+/// anew.
 #[test]
 fn kills_before_a_missing_call_is_settled_do_not_make_its_talk_longer() {
     let mut stage = Stage::new();

@@ -23,7 +23,8 @@ enum Age {
     V1_4,
     /// AMI 1.1, early: no connected line, no FullyBooted.
     V1_6,
-    /// AMI 1.1, and 1.2 of Asterisk 10: `Unlink` instead of a `Bridge` with a state, no LocalBridge, no requests of hanging up.
+    /// AMI 1.1, and 1.2 of Asterisk 10: `Unlink` instead of a `Bridge` with a state, no LocalBridge, no requests of
+    /// hanging up.
     V1_8,
 }
 

@@ -265,8 +265,8 @@ fn a_follow_me_is_no_group() {
     assert_eq!(group_of(stage), "");
 }
 
-/// 101 talks with the client, dials `exten` on a second line, and gives the client away before anybody answers: Asterisk 12
-/// and later put the client in the place of the asking channel, whose application runs on.
+/// 101 talks with the client, dials `exten` on a second line, and gives the client away before anybody answers:
+/// Asterisk 12 and later put the client in the place of the asking channel, whose application runs on.
 fn given_away(exten: &'static str) -> (Stage, Channel<'static>) {
     let mut stage = Stage::new();
     stage.ring();

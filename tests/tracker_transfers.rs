@@ -1,4 +1,5 @@
-//! Transfers, pickups, parking and Local channels at moments that no capture shows, told by both generations of servers.
+//! Transfers, pickups, parking and Local channels at moments that no capture shows, told by both generations of
+//! servers.
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
 
 mod stage;

@@ -1,4 +1,5 @@
-//! The shipped binary at work, seen from outside: how long a ring takes to the portal, and how much memory it all takes.
+//! The shipped binary at work, seen from outside: how long a ring takes to the portal, and how much memory it all
+//! takes.
 //!
 //! `cargo bench --bench agent` prints both tables; `-- latency [RINGS]` or `-- memory [CALLS]` only one. The binary is
 //! the release build (built if need be), with the word `static` a static one, or the one that the environment's

@@ -1,8 +1,8 @@
 //! Calls of a real Asterisk, played to the real agent, landing at a portal: all in this process, all on loopback.
 //!
 //! `cargo run --release --example demo`. A scripted PBX plays captured traffic in real time, several calls at once; the
-//! agent is the daemon of `ringpost run`; the portal is the one of the tests. Ends with a table of what the portal holds
-//! against what the telephones did (`tests/transcripts/expected.tsv`), and with exit code 1 where the two differ.
+//! agent is the daemon of `ringpost run`; the portal is the one of the tests. Ends with a table of what the portal
+//! holds against what the telephones did (`tests/transcripts/expected.tsv`), and with exit code 1 where the two differ.
 
 mod office;
 mod screen;

@@ -12,7 +12,8 @@ use ringpost::text::bounded;
 use std::path::Path;
 
 const CRMS: u8 = 2;
-/// What each page of a hostile file holds again and again: the beginning of a record of 3.5 KiB whose checksum is wrong.
+/// What each page of a hostile file holds again and again: the beginning of a record of 3.5 KiB whose checksum is
+/// wrong.
 const FALSE_RECORD: [u8; 4] = [0xb7, 1, 0x00, 0x0e];
 /// Behind so many of these lies a true record, just before recovery would give the page up.
 const FALSE_RECORDS: usize = 63;

@@ -7,8 +7,8 @@
 //! journal_open crc                     CRC-32 a second, to compare machines by
 //! ```
 //!
-//! `tests/foreign` runs it natively and on emulated MIPS. An example and no bench, so that it is built as the shipped binary
-//! is. Makes no judgement: the script compares.
+//! `tests/foreign` runs it natively and on emulated MIPS. An example and no bench, so that it is built as the shipped
+//! binary is. Makes no judgement: the script compares.
 #![allow(clippy::expect_used)] // a measurement may panic
 #![deny(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! Bytes off an AMI socket: any split of them into reads gives the same frames, memory stays bounded, and whatever is in
-//! a packet is typed without a crash.
+//! Bytes off an AMI socket: any split of them into reads gives the same frames, memory stays bounded, and whatever is
+//! in a packet is typed without a crash.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

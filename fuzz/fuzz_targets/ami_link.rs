@@ -24,7 +24,8 @@ fuzz_target!(|input: &[u8]| {
     );
     let mut now = Monotonic::from_millis(1_000_000);
     let mut rest = input;
-    // Instructions and what the peer says, mixed: a byte of 0x80 and more is a deed, the text up to the next one is said.
+    // Instructions and what the peer says, mixed: a byte of 0x80 and more is a deed, the text up to the next one is
+    // said.
     while let Some((&deed, tail)) = rest.split_first() {
         let end = tail.iter().position(|byte| *byte >= 0x80).unwrap_or(tail.len());
         let (said, next) = tail.split_at(end);

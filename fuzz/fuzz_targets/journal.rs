@@ -1,4 +1,5 @@
-//! Any bytes as a journal's file: opened, counted, read to its end, appended to, and found again with the new call in it.
+//! Any bytes as a journal's file: opened, counted, read to its end, appended to, and found again with the new call in
+//! it.
 #![no_main]
 
 #[path = "../../tests/journal_queue/mod.rs"]

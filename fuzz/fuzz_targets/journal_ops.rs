@@ -1,5 +1,5 @@
-//! Arbitrary lives of the ring against a `VecDeque` of what it must hold: calls of any size, marks, syncs, failed syncs,
-//! power cuts with reordered writes, kills, full rings of both policies.
+//! Arbitrary lives of the ring against a `VecDeque` of what it must hold: calls of any size, marks, syncs, failed
+//! syncs, power cuts with reordered writes, kills, full rings of both policies.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

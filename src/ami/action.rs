@@ -3,8 +3,8 @@
 //! Stands alone because this is where text from a CRM or a configuration meets the PBX: a value with a line end in it
 //! would be a second action, so CR, LF and NUL are refused, and so is a line that Asterisk would refuse; nothing is cut
 //! silently. The bytes wait in an [`Outbox`] until the shell has sent them; at
-//! [`AMI_SEND_BYTES`] a further action is refused whole. Each action gets an [`ActionId`] of its own. Does not send, does
-//! not wait for answers, does not judge numbers.
+//! [`AMI_SEND_BYTES`] a further action is refused whole. Each action gets an [`ActionId`] of its own. Does not send,
+//! does not wait for answers, does not judge numbers.
 
 use super::md5;
 use crate::config::Secret;
@@ -107,7 +107,8 @@ pub struct Originate<'a> {
     pub account: &'a str,
     /// UniqueId wanted for the channel (Asterisk 12 and later; old ones disregard it); empty: the PBX's own.
     pub channel_id: &'a str,
-    /// Channel variables. Names and values are letters, digits, `_` and `-` only: old servers take commas and bars apart.
+    /// Channel variables. Names and values are letters, digits, `_` and `-` only: old servers take commas and bars
+    /// apart.
     pub variables: &'a [(&'a str, &'a str)],
 }
 

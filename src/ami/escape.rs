@@ -1,9 +1,9 @@
 //! Names and values as people wrote them: undoes the escapes of new servers.
 //!
 //! Asterisk 12 and later C-escape `CallerIDName`, `ConnectedLineName`, the `Value` of `VarSet` and `ChanVariable`;
-//! chan_pjsip of 22 sends a quoted name escaped twice; 11 and older send it raw. One rule serves all: escapes are undone
-//! once, and a backslash before a quote is dropped. Numbers and other fields are not escaped and must not come here.
-//! Runs only for what is kept, never on the way of every event.
+//! chan_pjsip of 22 sends a quoted name escaped twice; 11 and older send it raw. One rule serves all: escapes are
+//! undone once, and a backslash before a quote is dropped. Numbers and other fields are not escaped and must not come
+//! here. Runs only for what is kept, never on the way of every event.
 
 use crate::text::{Text, bounded};
 

@@ -1,10 +1,10 @@
 //! Headers into fields: the names of channel fields, the spellings of "no value", and which of equal headers counts.
 //!
-//! Stands alone because every event is read by it, whatever it means; what it means is in [`typing`](super::typing). One
-//! pass over the lines of a packet, each value a slice of it: nothing is allocated and nothing is kept. Names are
-//! compared without regard to letter case, the first of equal headers wins, "no value" spellings are folded to the empty
-//! slice. It is the hottest code of the program: names are told apart by a letter before they are compared. Decodes
-//! nothing but numbers and the names of states.
+//! Stands alone because every event is read by it, whatever it means; what it means is in [`typing`](super::typing).
+//! One pass over the lines of a packet, each value a slice of it: nothing is allocated and nothing is kept. Names are
+//! compared without regard to letter case, the first of equal headers wins, "no value" spellings are folded to the
+//! empty slice. It is the hottest code of the program: names are told apart by a letter before they are compared.
+//! Decodes nothing but numbers and the names of states.
 
 use super::event::Channel;
 use super::frame::Packet;

@@ -1,14 +1,14 @@
 //! Which events the PBX is asked to send: classes, and within them the fewest that still tell every call.
 //!
-//! Stands alone because the list is a judgement about calls and not about the protocol. Asterisk tries each filter on each event of
-//! the session, so each generation gets only those that can find something there. What they leave of the traces is measured
-//! in `docs/calls.md`; that nothing is missing then, in the tests. Does not send anything.
+//! Stands alone because the list is a judgement about calls and not about the protocol. Asterisk tries each filter on
+//! each event of the session, so each generation gets only those that can find something there. What they leave of the
+//! traces is measured in `docs/calls.md`; that nothing is missing then, in the tests. Does not send anything.
 
 /// Classes of events that ringpost needs.
 pub const EVENT_CLASSES: &str = "system,call,agent,dialplan";
 
-/// The first filter to set: if the account may not filter, this one is refused, and if it is all that is set, everything
-/// that counts still passes.
+/// The first filter to set: if the account may not filter, this one is refused, and if it is all that is set,
+/// everything that counts still passes.
 pub const FIRST_FILTER: &str = "!Event: DialState";
 
 /// Which events a PBX has.
@@ -23,8 +23,8 @@ pub enum Generation {
 }
 
 /// Of both generations: one plain expression per event name or variable, because Asterisk 10 to 12 read alternatives
-/// literally. A name also passes all that it begins; `New` alone would let all of `Newexten` pass, and `Hangup` lets its
-/// requests pass unless they are held back. Who asked to hang up is not told of a call.
+/// literally. A name also passes all that it begins; `New` alone would let all of `Newexten` pass, and `Hangup` lets
+/// its requests pass unless they are held back. Who asked to hang up is not told of a call.
 const COMMON: &[&str] = &[
     "!Event: HangupRequest",
     "Event: Newchannel",
@@ -79,8 +79,8 @@ impl Generation {
         [COMMON, old, new].into_iter().flatten().copied()
     }
 
-    /// By the version of Asterisk (`11.25.3`) where it is known, else by AMI's (`1.3`) where the first line is Asterisk's own:
-    /// a vendor may count otherwise.
+    /// By the version of Asterisk (`11.25.3`) where it is known, else by AMI's (`1.3`) where the first line is
+    /// Asterisk's own: a vendor may count otherwise.
     pub fn of(asterisk: &str, ami: &str, banner: &str) -> Self {
         let major = |version: &str| version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         let is_old = match (major(asterisk), major(ami)) {

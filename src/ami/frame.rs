@@ -8,10 +8,10 @@
 //! without a colon, lone CR inside a line, a banner of any words or none. `Response: Follows` (Asterisk 13 and older)
 //! switches to raw command output until `--END COMMAND--`.
 //!
-//! Bounds: [`AMI_LINE_BYTES`], [`AMI_PACKET_BYTES`], [`AMI_PACKET_LINES`]; what is over them is skipped and counted, and
-//! the frame says that it was cut. The buffer starts at [`AMI_BUFFER_BYTES`], grows for a larger packet and shrinks back
-//! after it. Nothing is scanned twice, nothing is allocated per packet. A packet that was not closed by its empty line
-//! is never handed out. Does not decode and does not know any event.
+//! Bounds: [`AMI_LINE_BYTES`], [`AMI_PACKET_BYTES`], [`AMI_PACKET_LINES`]; what is over them is skipped and counted,
+//! and the frame says that it was cut. The buffer starts at [`AMI_BUFFER_BYTES`], grows for a larger packet and shrinks
+//! back after it. Nothing is scanned twice, nothing is allocated per packet. A packet that was not closed by its empty
+//! line is never handed out. Does not decode and does not know any event.
 
 use crate::limits::{AMI_BUFFER_BYTES, AMI_LINE_BYTES, AMI_PACKET_BYTES, AMI_PACKET_LINES, AMI_SKIP_BYTES};
 use core::fmt;

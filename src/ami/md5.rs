@@ -1,8 +1,8 @@
 //! MD5 (RFC 1321), for the answer to AMI's login challenge and for nothing else.
 //!
-//! Our own because the crates unroll its 64 steps, which took 17 KiB on MIPS where the whole program has 2 MiB; as a loop
-//! it is a twentieth of that. Bounds: none needed, it takes what [`LoginKey`](super::action::LoginKey) gives. Not fit for
-//! anything that must resist an attacker with time.
+//! Our own because the crates unroll its 64 steps, which took 17 KiB on MIPS where the whole program has 2 MiB; as a
+//! loop it is a twentieth of that. Bounds: none needed, it takes what [`LoginKey`](super::action::LoginKey) gives. Not
+//! fit for anything that must resist an attacker with time.
 
 /// Bits that each step of a round turns by (RFC 1321, section 3.4).
 const TURNS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];

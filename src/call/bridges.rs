@@ -1,7 +1,7 @@
 //! Channels that come to hear each other: bridges of new servers, links of old ones.
 //!
-//! Keeps who is in which bridge; who talks in consequence is `hearing`. Only basic bridges count: a conference, a parking
-//! lot or a holding bridge would make strangers one call.
+//! Keeps who is in which bridge; who talks in consequence is `hearing`. Only basic bridges count: a conference, a
+//! parking lot or a holding bridge would make strangers one call.
 
 use super::leg::{Leg, SWAPPED, UP};
 use super::rooms;

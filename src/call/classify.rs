@@ -1,11 +1,11 @@
 //! Which channel is an extension and which a trunk.
 //!
 //! A pure judgement, in this order: what the user configured, what the profile knows of trunks, what the PBX told of
-//! the peer's purpose, what the technology says, what the profile knows of the office's contexts, what the name says (two
-//! to six digits are an extension). Behind the profile stands the generic one, so that none knows less than it. Each
-//! judgement names its [`Reason`], so that a wrong guess can be seen. Keeps the
-//! patterns and the peers whose purpose was told ([`crate::limits::PEERS`] at most), nothing about calls. Does not decide
-//! a call's direction.
+//! the peer's purpose, what the technology says, what the profile knows of the office's contexts, what the name says
+//! (two to six digits are an extension). Behind the profile stands the generic one, so that none knows less than it.
+//! Each judgement names its [`Reason`], so that a wrong guess can be seen. Keeps the
+//! patterns and the peers whose purpose was told ([`crate::limits::PEERS`] at most), nothing about calls. Does not
+//! decide a call's direction.
 
 use super::channel::{ChannelName, Kind};
 use super::record::{Extension, Line};
@@ -180,7 +180,8 @@ impl Classifier {
         (Side::Unknown, Reason::Grammar)
     }
 
-    /// The ring group that dials from `context` at `exten`: the number, or the context's own name where that is numbered.
+    /// The ring group that dials from `context` at `exten`: the number, or the context's own name where that is
+    /// numbered.
     pub fn group<'a>(&self, context: &'a [u8], exten: &'a [u8]) -> Option<&'a [u8]> {
         if context.is_empty() || !self.profiles().any(|profile| any(profile.groups, context)) {
             return None;

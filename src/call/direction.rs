@@ -133,8 +133,8 @@ impl Tracker {
         }
     }
 
-    /// The same at the end of a call, for one that nobody took: a trunk that was made with a dialled number called us, any
-    /// other was called.
+    /// The same at the end of a call, for one that nobody took: a trunk that was made with a dialled number called us,
+    /// any other was called.
     pub(super) fn direct_at_end(&mut self, key: Key) {
         let Some(call) = self.calls.get(key).filter(|call| call.rank() < 2) else { return };
         let is_trunk = |key: &Key| self.legs.get(*key).is_some_and(|leg| matches!(leg.party, Party::Trunk(_)));
@@ -233,8 +233,8 @@ fn dialled_number(first: &[u8], exten: &[u8], dial_string: &[u8], told: &Number)
     bounded(told)
 }
 
-/// Whether `dialled` is `given` behind the digit with which an office dials outside: a 9, or a 0 before a number that itself
-/// begins with 0 or `+`. Other prefixes that a route cuts off belong to the number, as the 8 of `89161234567`.
+/// Whether `dialled` is `given` behind the digit with which an office dials outside: a 9, or a 0 before a number that
+/// itself begins with 0 or `+`. Other prefixes that a route cuts off belong to the number, as the 8 of `89161234567`.
 fn is_behind_access_code(dialled: &[u8], given: &[u8]) -> bool {
     match dialled.split_first() {
         Some((b'9', rest)) => rest == given && given.len() >= ACCESS_CODE_DIGITS,

@@ -223,8 +223,8 @@ impl Tracker {
         }
     }
 
-    /// The renames of a swap tell it too, where its own event was lost or the server (1.4) has none: the clone is called
-    /// `<name><MASQ>` while the original takes that name.
+    /// The renames of a swap tell it too, where its own event was lost or the server (1.4) has none: the clone is
+    /// called `<name><MASQ>` while the original takes that name.
     fn swap_by_name(&mut self, to: Key, new_name: &[u8], now: Stamp) {
         let mut left: heapless::Vec<u8, { CHANNEL_NAME_BYTES * 2 }> = heapless::Vec::new();
         if left.extend_from_slice(new_name).and_then(|()| left.extend_from_slice(b"<MASQ>")).is_err() {

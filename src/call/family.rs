@@ -1,15 +1,15 @@
 //! Which family of PBX this is, guessed from the words it uses.
 //!
-//! An engine for `profile = "auto"`: it hears the names and contexts of channels as the tracker does, and what lists of peers
-//! name, and holds them against its table of words. Each counts once and only for its family; a family is picked when its
-//! words weigh enough and lead the next family's clearly, so that one word never decides against a stronger one. What is
-//! picked stays for the session. A pick only adds: the generic profile stands behind every family's
+//! An engine for `profile = "auto"`: it hears the names and contexts of channels as the tracker does, and what lists of
+//! peers name, and holds them against its table of words. Each counts once and only for its family; a family is picked
+//! when its words weigh enough and lead the next family's clearly, so that one word never decides against a stronger
+//! one. What is picked stays for the session. A pick only adds: the generic profile stands behind every family's
 //! ([`Classifier`](super::classify::Classifier)), and channels that are there keep their judgement.
 //!
 //! Stands alone because it judges no call and no channel. Bounds: a bit for each entry of the table, no texts, no list;
-//! [`FAMILY_CHANNELS`] channels, then it hears nothing more and the generic profile stays. `now` is an argument. It reads no
-//! header that the tracker does not: vendors' own headers would cost every event, and the words here tell as much. The
-//! saved state does not have it: it is heard again with the next calls, perhaps of another box.
+//! [`FAMILY_CHANNELS`] channels, then it hears nothing more and the generic profile stays. `now` is an argument. It
+//! reads no header that the tracker does not: vendors' own headers would cost every event, and the words here tell as
+//! much. The saved state does not have it: it is heard again with the next calls, perhaps of another box.
 
 use super::channel::{ChannelName, Kind};
 use super::classify::without_tenant;
@@ -280,7 +280,8 @@ impl Pick {
         profile::named(self.told().0).unwrap_or(profile::AUTO)
     }
 
-    /// The name of its profile, what it looks like, and the name of another profile that would say the same (empty: none).
+    /// The name of its profile, what it looks like, and the name of another profile that would say the same (empty:
+    /// none).
     fn told(&self) -> (&'static str, &'static str, &'static str) {
         match self.kin {
             Kin::Yeastar if self.is_old => ("yeastar-mypbx", "a Yeastar MyPBX", ""),

@@ -1,8 +1,8 @@
 //! Queues and ring groups: which one a call went through.
 //!
-//! Stands alone because a queue tells its name by events, a ring group is nothing to Asterisk: it is known by the context that dials,
-//! where the profile knows it, and by the variable with which FreePBX and its kin name the destination that rings now. Does
-//! not know who rings for them.
+//! Stands alone because a queue tells its name by events, a ring group is nothing to Asterisk: it is known by the
+//! context that dials, where the profile knows it, and by the variable with which FreePBX and its kin name the
+//! destination that rings now. Does not know who rings for them.
 
 use super::classify::Party;
 use super::leg::Leg;
@@ -34,8 +34,8 @@ impl Tracker {
         }
     }
 
-    /// `NODEST` was set. Members that are Local channels inherit it, and their follow-me sets it anew: only what the client's
-    /// own channel is told counts, or the caller's.
+    /// `NODEST` was set. Members that are Local channels inherit it, and their follow-me sets it anew: only what the
+    /// client's own channel is told counts, or the caller's.
     pub(super) fn group_named(&mut self, key: Key, context: &[u8], group: &[u8]) {
         let is_follow_me = FOLLOW_ME.iter().any(|follow_me| context.starts_with(follow_me));
         let Some(leg) = self.legs.get(key) else { return };

@@ -1,10 +1,10 @@
 //! Conferences: a client who is in one talks with the telephones of the office that are there too.
 //!
-//! Stands alone because a room holds channels of several calls and must not make them one: strangers meet in it. So a room ties
-//! nothing; only when somebody comes or goes, or answers behind a Local channel that is there, it is looked anew who hears whom
-//! in each call that has a channel there, one pass over all channels for each of them. Knows the
-//! bridges of ConfBridge (Asterisk 12 and later) and the names of rooms by which older servers and MeetMe tell who comes and
-//! goes. A parking lot or a holding bridge is no room.
+//! Stands alone because a room holds channels of several calls and must not make them one: strangers meet in it. So a
+//! room ties nothing; only when somebody comes or goes, or answers behind a Local channel that is there, it is looked
+//! anew who hears whom in each call that has a channel there, one pass over all channels for each of them. Knows the
+//! bridges of ConfBridge (Asterisk 12 and later) and the names of rooms by which older servers and MeetMe tell who
+//! comes and goes. A parking lot or a holding bridge is no room.
 
 use super::classify::Party;
 use super::hearing::{self, Heard};
@@ -58,7 +58,8 @@ impl Tracker {
         }
     }
 
-    /// A telephone may be in a room behind a Local channel of this call: others there are to be looked at when it answers.
+    /// A telephone may be in a room behind a Local channel of this call: others there are to be looked at when it
+    /// answers.
     pub(super) fn note_rooms(&mut self, call: Key) {
         let legs = self.calls.get(call).map(|call| call.legs.as_slice()).unwrap_or_default();
         for leg in legs.iter().filter_map(|key| self.legs.get(*key)).filter(|leg| leg.party == Party::Local) {
@@ -85,8 +86,8 @@ fn note(changed: &mut Vec<u64>, room: u64) {
     }
 }
 
-/// Adds the telephones that are in one of the rooms of `company`, whatever call they belong to, by themselves or behind a
-/// Local channel.
+/// Adds the telephones that are in one of the rooms of `company`, whatever call they belong to, by themselves or behind
+/// a Local channel.
 pub(super) fn add_talkers(company: &[Key], calls: &Slab<Call>, legs: &Slab<Leg>, heard: &mut Heard) {
     let mut seen: heapless::Vec<u64, LEGS_PER_CALL> = heapless::Vec::new();
     for room in company.iter().filter_map(|key| legs.get(*key)).map(|leg| leg.room) {

@@ -73,8 +73,8 @@ impl Tracker {
         }
     }
 
-    /// The leg of a listed channel, made if it was not followed. None: it has hung up meanwhile, or the table is full: a
-    /// list pushes nobody out.
+    /// The leg of a listed channel, made if it was not followed. None: it has hung up meanwhile, or the table is full:
+    /// a list pushes nobody out.
     fn listed(&mut self, channel: &Channel<'_>, duration_secs: u32, now: Stamp) -> Option<Key> {
         let heard =
             self.ids.get(&self.hash.of(channel.unique_id)).and_then(|key| self.legs.get(*key)).map(|leg| leg.heard);
@@ -125,8 +125,8 @@ impl Tracker {
         self.generation += 1;
     }
 
-    /// The conference of a channel that runs `application`: the bridge of a ConfBridge of 12 and later; older ones and MeetMe
-    /// have none, there it is the name, the first argument.
+    /// The conference of a channel that runs `application`: the bridge of a ConfBridge of 12 and later; older ones and
+    /// MeetMe have none, there it is the name, the first argument.
     fn conference(&self, application: &[u8], data: &[u8], bridge: u64, is_new_server: bool) -> Option<u64> {
         let by_name = || data.split(|byte| matches!(byte, b',' | b'|')).next().map(|room| self.hash.of(room));
         match (is(application, b"ConfBridge"), is(application, b"MeetMe")) {
@@ -268,7 +268,8 @@ impl Tracker {
         self.generation += 1;
     }
 
-    /// A call in progress lived until `at`, for nothing said otherwise; where a list lacked a channel of it, something did.
+    /// A call in progress lived until `at`, for nothing said otherwise; where a list lacked a channel of it, something
+    /// did.
     pub(super) fn lived_until(&mut self, key: Key, at: Stamp) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let is_missing = |leg: &Leg| leg.missing && leg.alive;

@@ -1,7 +1,7 @@
 //! What the tracker tells: hints of calls in progress, records of finished ones, and the identities they bear.
 //!
-//! Both are told through the rules for numbers, here and nowhere else, so that card and call never differ; the tracker itself
-//! goes by what the PBX says.
+//! Both are told through the rules for numbers, here and nowhere else, so that card and call never differ; the tracker
+//! itself goes by what the PBX says.
 //!
 //! An output waits as a key and is built when it is polled, so that what waits is small, never more than the calls at
 //! once, and always the present state.

@@ -2,14 +2,14 @@
 //!
 //! An engine: no socket, no clock, no thread; `now` is an argument. After each mutation drain
 //! [`Tracker::poll_output`]. Here is what it holds, and how a call ends; channels and calls are made and merged in
-//! `tables`, told of in `telling`; what each event means is in `events`, lists of channels in `snapshot`, the saved state
-//! in `mirror`.
+//! `tables`, told of in `telling`; what each event means is in `events`, lists of channels in `snapshot`, the saved
+//! state in `mirror`.
 //!
 //! A call is a set of channels that were ever tied: by LinkedId, Dial, bridge, Local pair, masquerade, pickup, queue.
 //! It ends when its last telephone or trunk is gone, and each call comes out as exactly one record.
 //!
-//! Bounds: `CHANNELS`, `CALLS`, `LEGS_PER_CALL` and `ENDED_IDS` of [`crate::limits`]; the outputs never exceed the calls at once, for
-//! a hint is built when it is asked for.
+//! Bounds: `CHANNELS`, `CALLS`, `LEGS_PER_CALL` and `ENDED_IDS` of [`crate::limits`]; the outputs never exceed the
+//! calls at once, for a hint is built when it is asked for.
 
 use super::classify::{Classifier, Contexts, Party};
 use super::family::{Family, Pick};

@@ -1,7 +1,8 @@
 //! The client goes from one talker to another: what the PBX says of it.
 //!
-//! Stands alone because each generation, driver and feature tells it differently, or not at all; who talks is `hearing`'s
-//! answer and needs none of this. Where nothing is told, `state` derives the step from the change of talkers.
+//! Stands alone because each generation, driver and feature tells it differently, or not at all; who talks is
+//! `hearing`'s answer and needs none of this. Where nothing is told, `state` derives the step from the change of
+//! talkers.
 
 use super::classify::Party;
 use super::hearing;
@@ -14,10 +15,11 @@ use crate::number;
 use crate::text::bounded;
 
 impl Tracker {
-    /// `AttendedTransfer`: the first telephone of `keys`, the last of which is the client's channel, gave him to `target`.
-    /// Asterisk leaves the target out where its channel has left the consultation already (measured with the code `*2`: on 16
-    /// always, on 22 at times), and where it is an application (12 and later, by the telephone's own key). Then it is whom the
-    /// client hears instead, a telephone or a Local channel to a queue, else what was dialled to ask.
+    /// `AttendedTransfer`: the first telephone of `keys`, the last of which is the client's channel, gave him to
+    /// `target`. Asterisk leaves the target out where its channel has left the consultation already (measured with the
+    /// code `*2`: on 16 always, on 22 at times), and where it is an application (12 and later, by the telephone's own
+    /// key). Then it is whom the client hears instead, a telephone or a Local channel to a queue, else what was dialled
+    /// to ask.
     pub(super) fn handed_over(&mut self, keys: &[Option<Key>], target: &Channel<'_>, now: Stamp) {
         let target_key = self.known(target, now);
         self.tie_all(keys, now);

@@ -5,8 +5,8 @@ use crate::config::{Config, CrmKind, RecordingSource};
 use core::fmt::Write as _;
 use std::path::Path;
 
-/// Says what is wrong with the configuration in `file` (exit code 2), or what ringpost would do with it; with `paths` only
-/// what it names on this host.
+/// Says what is wrong with the configuration in `file` (exit code 2), or what ringpost would do with it; with `paths`
+/// only what it names on this host.
 pub(super) fn check(file: &Path, paths: bool) -> Exit {
     match configured(file) {
         Ok(config) if paths => print(&places(&config)),
@@ -15,8 +15,8 @@ pub(super) fn check(file: &Path, paths: bool) -> Exit {
     }
 }
 
-/// For the init script, which gives the daemon what it needs and no more: one `read PATH` or `write PATH` a line, the path
-/// up to the end of the line. No path holds control characters (`syntax::path`).
+/// For the init script, which gives the daemon what it needs and no more: one `read PATH` or `write PATH` a line, the
+/// path up to the end of the line. No path holds control characters (`syntax::path`).
 fn places(config: &Config) -> String {
     let (read, write) = config.paths();
     let mut lines = String::new();

@@ -104,7 +104,8 @@ fn clock_check() -> Check {
     }
 }
 
-/// The configuration, and files that it names, which the service may not read. OpenWrt's init script mends that by itself.
+/// The configuration, and files that it names, which the service may not read. OpenWrt's init script mends that by
+/// itself.
 fn file_checks(file: &Path, config: &Config) -> Vec<Check> {
     let (named, _) = config.paths();
     let closed = |path: &&Path| {
@@ -195,7 +196,8 @@ fn journal_check(config: &Config, running: Option<&Excerpt>) -> Check {
     }
 }
 
-/// What the running ringpost says of the journal: its fault, that it is (nearly) full, or what it lies on and for how long.
+/// What the running ringpost says of the journal: its fault, that it is (nearly) full, or what it lies on and for how
+/// long.
 fn kept_check(path: &Path, journal: &status::Journal) -> Check {
     let status::Journal { waiting, room, dropped, full, .. } = *journal;
     if !journal.fault.is_empty() {

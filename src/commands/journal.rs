@@ -1,9 +1,9 @@
-//! `ringpost journal check FILE` and `export FILE`: what a journal's file holds, also one of another machine or of a router
-//! that died, for whoever wants to know.
+//! `ringpost journal check FILE` and `export FILE`: what a journal's file holds, also one of another machine or of a
+//! router that died, for whoever wants to know.
 //!
-//! Needs no configuration; one that is there and good gives the CRMs their names, otherwise they go by the fingerprint that
-//! the journal has of them. Reads only, and takes no lock: a daemon may be running on the file. What that one writes in the same
-//! moment can look damaged, so damage is told only when it is still there a moment later.
+//! Needs no configuration; one that is there and good gives the CRMs their names, otherwise they go by the fingerprint
+//! that the journal has of them. Reads only, and takes no lock: a daemon may be running on the file. What that one
+//! writes in the same moment can look damaged, so damage is told only when it is still there a moment later.
 
 use super::listing::{json_line, oldest_first};
 use super::{Exit, complain, print, unread};

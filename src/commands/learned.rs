@@ -2,8 +2,8 @@
 //! seen here before it costs a call.
 //!
 //! Stands alone because it only looks: it judges by the same `call::classify` as the daemon and decides nothing itself.
-//! Bounds: [`PEERS`] peers, [`CONTEXTS_SEEN`] contexts, [`NAMES_SHOWN`] names in a line. Who never called and stands in no
-//! list that the account may read is not known to it.
+//! Bounds: [`PEERS`] peers, [`CONTEXTS_SEEN`] contexts, [`NAMES_SHOWN`] names in a line. Who never called and stands in
+//! no list that the account may read is not known to it.
 
 use super::doctor::{good, warning};
 use crate::ami::event::Event;

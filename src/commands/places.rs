@@ -1,8 +1,8 @@
 //! Whether a directory can hold a file of ringpost's, found out without making anything.
 //!
-//! Stands alone because `doctor` is often run as root: whatever it made would be root's, and the service under a user of
-//! its own could not write it any more. So permissions are asked of the system, space is counted, and a directory that
-//! is not there is judged by the one it would be made in. A file system may still refuse what it promised.
+//! Stands alone because `doctor` is often run as root: whatever it made would be root's, and the service under a user
+//! of its own could not write it any more. So permissions are asked of the system, space is counted, and a directory
+//! that is not there is judged by the one it would be made in. A file system may still refuse what it promised.
 
 use core::fmt;
 use rustix::fs::{Access, access, statvfs};
@@ -79,8 +79,8 @@ fn is_made_for_service(directory: &Path, by_systemd: bool) -> bool {
     places.iter().any(|place| directory.starts_with(place))
 }
 
-/// Whether `directory` can hold `file` with `bytes` in all. One that is not there need not be makeable where who starts the
-/// service makes it.
+/// Whether `directory` can hold `file` with `bytes` in all. One that is not there need not be makeable where who starts
+/// the service makes it.
 pub(super) fn probe(directory: &Path, file: &str, bytes: u64) -> Result<Ground, Obstacle> {
     let ground = ground(directory)?;
     match may_write(&ground.nearest) {

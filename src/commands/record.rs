@@ -145,8 +145,8 @@ enum Header {
     Secret,
 }
 
-/// Stars secrets in a line, at the same length. `header` says what was written of the line before, and learns whether its
-/// value is a secret.
+/// Stars secrets in a line, at the same length. `header` says what was written of the line before, and learns whether
+/// its value is a secret.
 fn mask(line: &mut [u8], secrets: &[Vec<u8>], header: &mut Header) {
     if *header == Header::Secret {
         star(line);

@@ -1,7 +1,7 @@
 //! What each table of the file means: sections to the typed [`Config`].
 //!
-//! Each function reads one table whole before it gives up, so that all its mistakes are reported. Knows nothing of files:
-//! what the configuration refers to outside of itself comes through [`Surroundings`].
+//! Each function reads one table whole before it gives up, so that all its mistakes are reported. Knows nothing of
+//! files: what the configuration refers to outside of itself comes through [`Surroundings`].
 
 use super::finding::Findings;
 use super::schema::{self, contexts, crm, journal, log, pbx, recordings, root, run};

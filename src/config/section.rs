@@ -1,9 +1,9 @@
 //! One table of the file, read key by key with every mistake reported at its place.
 //!
-//! Stands between the parser's untyped values and `read`, which knows what each key means. Derived `Deserialize` would be
-//! shorter, but it stops at the first mistake, knows no place for a missing key and cannot tell what was meant. A wrong
-//! value and a missing one both read as `None`, after they were reported, so that reading goes on and finds the next
-//! mistake.
+//! Stands between the parser's untyped values and `read`, which knows what each key means. Derived `Deserialize` would
+//! be shorter, but it stops at the first mistake, knows no place for a missing key and cannot tell what was meant. A
+//! wrong value and a missing one both read as `None`, after they were reported, so that reading goes on and finds the
+//! next mistake.
 
 use super::finding::Findings;
 use super::schema::{self, Key, LATER, REQUIRED, TABLES, Table};

@@ -27,8 +27,8 @@ pub struct Ticket {
     pub call: Text<TICKET_BYTES>,
     /// The user it was registered for. Frozen before the first register is sent: another user would make another call.
     pub user: Option<u32>,
-    /// A register or finish may have been executed without its answer having reached us. Set and cleared by the port; it
-    /// outlives [`Outcome::Retry`] and [`Outcome::Suspend`], so that a later attempt still looks first.
+    /// A register or finish may have been executed without its answer having reached us. Set and cleared by the port;
+    /// it outlives [`Outcome::Retry`] and [`Outcome::Suspend`], so that a later attempt still looks first.
     pub in_doubt: bool,
     /// How often the CRM failed in the middle of finishing the call, leaving something behind each time.
     #[serde(default)]
@@ -181,16 +181,17 @@ pub trait Port: Send + Sync {
         now: Stamp,
     ) -> Outcome;
 
-    /// Delivers calls of the backlog in as few requests as the CRM allows: from the front as many as it can take in one,
-    /// and says of each what became of it. None of them was announced. The outcome is that of the requests themselves;
-    /// what one call meets never fails the others. A CRM that takes one call at a time wants each [`Alone`](Fate::Alone).
+    /// Delivers calls of the backlog in as few requests as the CRM allows: from the front as many as it can take in
+    /// one, and says of each what became of it. None of them was announced. The outcome is that of the requests
+    /// themselves; what one call meets never fails the others. A CRM that takes one call at a time wants each
+    /// [`Alone`](Fate::Alone).
     fn deliver_together(&self, calls: &mut [Consignment], _now: Stamp) -> Outcome {
         calls.iter_mut().for_each(|call| call.fate = Fate::Alone);
         Outcome::Done
     }
 
-    /// Attaches one recording to a delivered call. `file` is complete and readable; it is streamed, never held. With `link`
-    /// the CRM has said already where it wants it.
+    /// Attaches one recording to a delivered call. `file` is complete and readable; it is streamed, never held. With
+    /// `link` the CRM has said already where it wants it.
     fn attach(
         &self,
         call: &CallRecord,

@@ -46,8 +46,8 @@ pub struct Seat {
     alarm: Repeated,
     /// Questions to the journal that are not answered yet.
     questions: u32,
-    /// Calls of the journal that were settled wait again: it has to be read from its oldest, once it has answered what was
-    /// asked before. An earlier answer would bring back what is settled meanwhile.
+    /// Calls of the journal that were settled wait again: it has to be read from its oldest, once it has answered what
+    /// was asked before. An earlier answer would bring back what is settled meanwhile.
     read_anew: bool,
 }
 
@@ -213,8 +213,8 @@ impl Hub {
                     }
                 }
                 Output::Finished(record) => self.finished(*record, now.mono),
-                // What a card registered of it is never finished: that would show the client a second call. Bitrix24 keeps
-                // an unfinished call out of its statistics and forgets it after 30 days.
+                // What a card registered of it is never finished: that would show the client a second call. Bitrix24
+                // keeps an unfinished call out of its statistics and forgets it after 30 days.
                 Output::Joined { absorbed, .. } => {
                     for seat in &mut self.seats {
                         seat.schedule.dropped(&absorbed, now.mono);
@@ -438,8 +438,9 @@ impl Hub {
         append.told_as = Some(id.clone());
     }
 
-    /// The same where the journal cannot say so: it does not hold the earlier call, or did not take this one. Told apart from
-    /// the calls in hand, that is from those that wait. One with the same start is this call, out of the mirror.
+    /// The same where the journal cannot say so: it does not hold the earlier call, or did not take this one. Told
+    /// apart from the calls in hand, that is from those that wait. One with the same start is this call, out of the
+    /// mirror.
     fn told_apart(&self, record: Arc<CallRecord>, among: Among) -> Arc<CallRecord> {
         let in_hand = self.seats.iter().flat_map(|seat| match among {
             Among::All => Box::new(seat.schedule.in_hand()) as Box<dyn Iterator<Item = &Arc<CallRecord>>>,

@@ -2,7 +2,8 @@
 //!
 //! One thread runs everything here (tokio's current_thread runtime): the socket of the PBX, timers, signals, the status
 //! socket. Whatever could wait, for flash, DNS, TLS or a portal, is behind a channel on a thread of its own. Decides
-//! nothing: [`hub`] ties the engines together and hands its work in at [`desks`], `pbx` drives the link, [`image`] is what outlives a kill.
+//! nothing: [`hub`] ties the engines together and hands its work in at [`desks`], `pbx` drives the link, [`image`] is
+//! what outlives a kill.
 
 mod clockwatch;
 pub mod desks;
@@ -58,7 +59,8 @@ pub struct Daemon {
     reload: Reload,
 }
 
-/// The signals that the daemon knows. Made before anything that takes time: a signal that comes earlier ends the process.
+/// The signals that the daemon knows. Made before anything that takes time: a signal that comes earlier ends the
+/// process.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,

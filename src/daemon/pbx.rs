@@ -153,7 +153,8 @@ impl Pbx {
                     // Attempts that fail while the link is down tell nothing new of the calls.
                     if let Some(heard) = self.heard.take() {
                         self.losses += 1;
-                        // A socket that breaks says so at once; one that fell silent was broken since it was last heard.
+                        // A socket that breaks says so at once; one that fell silent was broken since it was last
+                        // heard.
                         let silent = matches!(fault.kind, FaultKind::Silent | FaultKind::SlowPeer);
                         hub.link_lost(if silent { heard } else { now });
                         events = true;

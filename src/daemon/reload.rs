@@ -2,9 +2,9 @@
 //!
 //! Stands apart because it is a way of its own between two daemons in one process. The file is read and judged, and the
 //! certificates with it, while the old daemon works on; what is wrong there changes nothing. Then the CRMs get no more
-//! work, what was begun is waited for, and the journal is closed. The new daemon begins as after a restart, from journal
-//! and mirror, but where `[pbx]` stayed as it was connection and tracker are handed over, and not an event is missed.
-//! Another `[pbx]` is connected to anew; calls in progress are taken up as after a restart.
+//! work, what was begun is waited for, and the journal is closed. The new daemon begins as after a restart, from
+//! journal and mirror, but where `[pbx]` stayed as it was connection and tracker are handed over, and not an event is
+//! missed. Another `[pbx]` is connected to anew; calls in progress are taken up as after a restart.
 
 use super::hub::Followed;
 use super::start::{Desk, Prepared, StartError, mirror_file, ports};
@@ -98,8 +98,8 @@ impl Reload {
         self.is_due() && self.tell.is_none()
     }
 
-    /// Tells, once, what the new configuration waits for, when that takes long: an upload, or a mount that hangs. Returns
-    /// whether it did.
+    /// Tells, once, what the new configuration waits for, when that takes long: an upload, or a mount that hangs.
+    /// Returns whether it did.
     pub fn tell_late(&mut self, under_way: impl FnOnce() -> String) -> bool {
         let is_time = self.poll_timeout().is_some_and(|due| due <= Instant::now());
         if is_time {
@@ -128,8 +128,8 @@ fn read(file: &std::path::Path) -> Result<Next, String> {
 }
 
 impl Daemon {
-    /// Goes on with another configuration; with the old one where the new one cannot be started after all. None: `ended` came
-    /// first. All that must outlive the process is written then.
+    /// Goes on with another configuration; with the old one where the new one cannot be started after all. None:
+    /// `ended` came first. All that must outlive the process is written then.
     ///
     /// # Errors
     /// When the old one cannot be started either.
@@ -186,7 +186,8 @@ fn is_same_place(one: &Path, other: &Path) -> bool {
     one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-/// What is left in a state directory that is not used any more: old calls in progress, and sockets that nobody answers at.
+/// What is left in a state directory that is not used any more: old calls in progress, and sockets that nobody answers
+/// at.
 fn clear(old: &Config, new: &Config) {
     let directory = &old.run.state_dir;
     if *directory != new.run.state_dir {

@@ -3,8 +3,8 @@
 //!
 //! A router has no swap, and what it does for the office is worth more than what ringpost does: a leak here must end
 //! ringpost, which loses no call by it, and not the wireless network. Rights are given up here and not left to the
-//! service manager, since procd does that only for what it puts in a jail (procd 2c1834a, `service/instance.c`). Bounds:
-//! [`MEMORY_BYTES`]. Needs no right. Does not watch its use of memory; `ringpost status` tells it.
+//! service manager, since procd does that only for what it puts in a jail (procd 2c1834a, `service/instance.c`).
+//! Bounds: [`MEMORY_BYTES`]. Needs no right. Does not watch its use of memory; `ringpost status` tells it.
 
 use crate::limits::{MEMORY_BYTES, OOM_SCORE};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -14,8 +14,8 @@ use std::io;
 
 const OOM_SCORE_FILE: &str = "/proc/self/oom_score_adj";
 
-/// Lets nothing that this process may ever execute get rights that it has not itself. Holds for the thread that asks and
-/// those that it starts from now on, so it is asked for first.
+/// Lets nothing that this process may ever execute get rights that it has not itself. Holds for the thread that asks
+/// and those that it starts from now on, so it is asked for first.
 pub fn renounce() {
     let _ = set_no_new_privs(true); // no kernel that OpenWrt or Debian still has lacks it
 }

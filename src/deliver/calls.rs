@@ -1,6 +1,6 @@
-//! The hand of finished calls of one CRM: dealt from the journal and delivered, oldest first. A call that ended just now
-//! goes by itself and before all others; those that have waited go together, as many as the CRM takes at once, until one
-//! of them meets something that only an attempt by itself can judge.
+//! The hand of finished calls of one CRM: dealt from the journal and delivered, oldest first. A call that ended just
+//! now goes by itself and before all others; those that have waited go together, as many as the CRM takes at once,
+//! until one of them meets something that only an attempt by itself can judge.
 //!
 //! Bounds: [`CALLS_IN_HAND`] entries from the journal (and for a moment one answer of it more) and
 //! [`UNJOURNALLED_CALLS`] that the journal could not take. The rest waits in the journal and is read through a cursor,
@@ -134,8 +134,9 @@ impl Fact {
         self.record.ended.age(now) <= FRESH_CALL
     }
 
-    /// Whether nothing is known of it at the CRM and nothing was wrong with it so far: it may go with others. A call that only
-    /// memory holds may not: after a kill it comes back from the mirror, which tells nothing of what it went with.
+    /// Whether nothing is known of it at the CRM and nothing was wrong with it so far: it may go with others. A call
+    /// that only memory holds may not: after a kill it comes back from the mirror, which tells nothing of what it went
+    /// with.
     fn is_plain(&self) -> bool {
         let Ticket { call, refusals, .. } = &self.ticket;
         let untouched = self.seq.is_some() && call.is_empty() && *refusals == 0 && self.shown.0.is_empty();
@@ -183,8 +184,8 @@ impl Fact {
         }
     }
 
-    /// Due again after `wish`, and later with each failure of its own; without a wish when the portal is ready, for then the
-    /// failure was not about this call.
+    /// Due again after `wish`, and later with each failure of its own; without a wish when the portal is ready, for
+    /// then the failure was not about this call.
     fn put_back(&mut self, now: Monotonic, wish: Duration) {
         self.in_flight = false;
         self.due = now;
@@ -215,7 +216,8 @@ pub enum Turn<'a> {
 }
 
 /// How long after the start the CRM may be asked about a call that an earlier process left. A call that ended just now
-/// has never gone with others, whose request may take its time; of a call of another boot nobody can tell when it ended.
+/// has never gone with others, whose request may take its time; of a call of another boot nobody can tell when it
+/// ended.
 fn after_crash(fact: &Fact, now: Stamp) -> Duration {
     let of_this_boot = fact.record.ended.mono != Monotonic::default();
     if of_this_boot && fact.is_fresh(now) { AFTER_CRASH } else { DOUBT_SETTLE_LONGEST }
@@ -480,8 +482,8 @@ impl Calls {
         !self.dry || self.hand.iter().any(|fact| fact.is_old)
     }
 
-    /// The call in flight met a portal that is out of use for `pause`. Where it does so again and again, while nothing else
-    /// gets a turn, it may be the cause: it lets others go first then.
+    /// The call in flight met a portal that is out of use for `pause`. Where it does so again and again, while nothing
+    /// else gets a turn, it may be the cause: it lets others go first then.
     pub fn suspended(&mut self, now: Monotonic, pause: Duration, ticket: Ticket, shown: Shown) {
         let Some(fact) = self.hand.iter_mut().find(|fact| fact.in_flight) else { return };
         fact.suspensions = fact.suspensions.saturating_add(1);
@@ -518,8 +520,8 @@ impl Calls {
         }
     }
 
-    /// The card in flight, of which there is one at a time, was that of a call in hand; if its answer was lost, the call
-    /// waits until `doubt_until`.
+    /// The card in flight, of which there is one at a time, was that of a call in hand; if its answer was lost, the
+    /// call waits until `doubt_until`.
     pub fn card_landed(&mut self, ticket: Ticket, shown: Shown, doubt_until: Monotonic) {
         if let Some(fact) = self.hand.iter_mut().find(|fact| fact.card_in_flight) {
             fact.card_in_flight = false;

@@ -40,8 +40,8 @@ pub struct Card {
 pub struct Unheard {
     /// The call is left alone until then.
     pub call_until: Monotonic,
-    /// Its card may go, for while a call lives the CRM takes a second register for the first. The finished call waits: a
-    /// register that came after it would open the call anew. Never before `call_until`.
+    /// Its card may go, for while a call lives the CRM takes a second register for the first. The finished call waits:
+    /// a register that came after it would open the call anew. Never before `call_until`.
     pub end_until: Monotonic,
 }
 
@@ -99,8 +99,8 @@ impl Cards {
         Ok(true)
     }
 
-    /// A card as an earlier process left it, with what that process knew to be `unheard`. Its last request may have been
-    /// about this card: one that was in doubt, or one that followed the frozen ticket at once.
+    /// A card as an earlier process left it, with what that process knew to be `unheard`. Its last request may have
+    /// been about this card: one that was in doubt, or one that followed the frozen ticket at once.
     pub fn restore(&mut self, call: LiveCall, ticket: Ticket, shown: Shown, unheard: Unheard, now: Monotonic) {
         let id = call.id.clone();
         let news = self.update(call, now) == Ok(true);
@@ -136,8 +136,8 @@ impl Cards {
         }
     }
 
-    /// Forgets what is not worth a request any more, and cards of calls that are no more with it. Does so whether or not
-    /// the CRM can be asked.
+    /// Forgets what is not worth a request any more, and cards of calls that are no more with it. Does so whether or
+    /// not the CRM can be asked.
     pub fn expire(&mut self, now: Monotonic) {
         for card in &mut self.table {
             if card.dirty && !card.is_in_flight() && now.since(card.changed) > CARD_WORTH {

@@ -1,7 +1,8 @@
 //! How a backlog gets through: calls delivered since it began, and at what rate.
 //!
-//! Stands apart from the schedule because nothing depends on it: it is for the eyes of whoever watches `ringpost status`.
-//! An engine, `now` passed in. Bounds: a dozen counts; the rate is that of the last two minutes, so that it follows a portal which slows down. How much is left the journal knows.
+//! Stands apart from the schedule because nothing depends on it: it is for the eyes of whoever watches `ringpost
+//! status`. An engine, `now` passed in. Bounds: a dozen counts; the rate is that of the last two minutes, so that it
+//! follows a portal which slows down. How much is left the journal knows.
 
 use crate::clock::Monotonic;
 use core::time::Duration;

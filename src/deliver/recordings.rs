@@ -2,8 +2,8 @@
 //!
 //! A file may take seconds (mixing) or hours (a share that is away) to appear, so an entry that is not ready is put
 //! back and makes room for others: with a full hand it returns to the journal, which is looked through again every
-//! [`RECORDINGS_RESCAN`]. Bounds: [`RECORDINGS_IN_HAND`], and [`UNJOURNALLED_RECORDINGS`] of calls that the journal does
-//! not hold.
+//! [`RECORDINGS_RESCAN`]. Bounds: [`RECORDINGS_IN_HAND`], and [`UNJOURNALLED_RECORDINGS`] of calls that the journal
+//! does not hold.
 
 use super::job::Question;
 use crate::call::record::CallRecord;
@@ -41,7 +41,8 @@ pub struct Pending {
     tries: u8,
     /// Those of them that found no file.
     looks: u8,
-    /// Those in which the CRM did not take a file that is there, although it had done something else since the one before.
+    /// Those in which the CRM did not take a file that is there, although it had done something else since the one
+    /// before.
     rebuffs: u8,
     rebuffed: Monotonic,
 }
@@ -73,8 +74,8 @@ impl Pending {
         Self { left, ..Self::new(Some(seq), Arc::from(call), ticket, true, due) }
     }
 
-    /// Whether it was tried often enough to be given up in its time: a file that is not there, or one that is and that a CRM
-    /// which does other things does not take. A CRM that is away says nothing about a recording.
+    /// Whether it was tried often enough to be given up in its time: a file that is not there, or one that is and that
+    /// a CRM which does other things does not take. A CRM that is away says nothing about a recording.
     pub fn is_hopeless(&self, is_there: bool) -> bool {
         if is_there { self.rebuffs >= RECORDING_REBUFFS } else { self.looks >= RECORDING_LOOKS }
     }
@@ -117,8 +118,8 @@ pub struct Recordings {
 }
 
 impl Recordings {
-    /// Takes the recordings of a call, if there is room; otherwise they are read from the journal in their turn. Those of
-    /// a call that no journal brings back have room of their own; beyond that they are lost.
+    /// Takes the recordings of a call, if there is room; otherwise they are read from the journal in their turn. Those
+    /// of a call that no journal brings back have room of their own; beyond that they are lost.
     /// False when they are.
     pub fn deal(&mut self, pending: Pending) -> bool {
         let journalled = self.hand.iter().filter(|pending| pending.seq.is_some()).count();
@@ -240,7 +241,8 @@ impl Recordings {
         }
     }
 
-    /// Everything is looked for now, but for what may still be under way, and what was put back into the journal is read again.
+    /// Everything is looked for now, but for what may still be under way, and what was put back into the journal is
+    /// read again.
     pub fn hasten(&mut self, now: Monotonic) {
         for pending in &mut self.hand {
             pending.due = pending.due.min(now.max(pending.settles));

@@ -149,8 +149,8 @@ impl Schedule {
         self.cards.end(id, now)
     }
 
-    /// No record of the call follows for this CRM (it became part of another one, or the CRM does not want it): its card is
-    /// closed.
+    /// No record of the call follows for this CRM (it became part of another one, or the CRM does not want it): its
+    /// card is closed.
     pub fn dropped(&mut self, id: &CallId, now: Monotonic) {
         self.cards.leave(id, now);
     }

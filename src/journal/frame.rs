@@ -8,9 +8,9 @@
 //!
 //! Bit 6 of the kind says that the payload is packed (see `pack`).
 //!
-//! The checksum covers the first ten bytes and the payload and starts from a value of its own, so that neither a page of
-//! zeros (a hole after a power cut) nor one of 0xFF (erased flash) holds a record. No record crosses a page. Behind the
-//! last record of a page lie older bytes of an earlier round: their sequence numbers are lower, which is how
+//! The checksum covers the first ten bytes and the payload and starts from a value of its own, so that neither a page
+//! of zeros (a hole after a power cut) nor one of 0xFF (erased flash) holds a record. No record crosses a page. Behind
+//! the last record of a page lie older bytes of an earlier round: their sequence numbers are lower, which is how
 //! [`Walk`] tells them. Stands apart because it is all that must be trusted about a damaged file; knows no meaning of
 //! any payload.
 
@@ -33,8 +33,8 @@ const PACKED: u8 = 1 << 6;
 /// What a record holds. Others are a later version's: skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The ring's head: the format's version, the table of CRMs, the file's life. First in every page, and again when the
-    /// table changes.
+    /// The ring's head: the format's version, the table of CRMs, the file's life. First in every page, and again when
+    /// the table changes.
     Head,
     /// A call.
     Entry,

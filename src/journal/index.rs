@@ -3,11 +3,11 @@
 //! Stands apart so that counts (undelivered per CRM, bytes that must not be overwritten) change in one place together
 //! with the states they count. Does no I/O.
 //!
-//! Bounds: one [`Slot`] per entry in the file, delivered or not, so at most as many as fit the ring, whatever the outage;
-//! texts stay in the file. Measured with the tree around it, an entry costs 63 bytes, and 41 more while a mark with a
-//! text (a refusal, a ticket that a recording needs) belongs to it. The shortest entries take some 120 bytes on flash, so
-//! a full ring of the default 512 KiB costs at most 270 KiB of memory and usually half of that; the largest, of 16 MiB, up to
-//! 9 MiB: see [`JOURNAL_KIB_MAX`](crate::limits::JOURNAL_KIB_MAX).
+//! Bounds: one [`Slot`] per entry in the file, delivered or not, so at most as many as fit the ring, whatever the
+//! outage; texts stay in the file. Measured with the tree around it, an entry costs 63 bytes, and 41 more while a mark
+//! with a text (a refusal, a ticket that a recording needs) belongs to it. The shortest entries take some 120 bytes on
+//! flash, so a full ring of the default 512 KiB costs at most 270 KiB of memory and usually half of that; the largest,
+//! of 16 MiB, up to 9 MiB: see [`JOURNAL_KIB_MAX`](crate::limits::JOURNAL_KIB_MAX).
 
 use super::marks::Mark;
 use super::record::{Seq, State, Summary};

@@ -1,9 +1,9 @@
 //! What a journal's file holds, whoever wrote it and wherever it came from: for `ringpost journal`.
 //!
-//! Stands apart from opening a journal for work because it knows no configuration: which CRMs the journal serves is read
-//! from the journal itself, and no date is guessed from this machine's clock. Reads only, beside a running daemon too: what that
-//! one writes meanwhile may look damaged, so whoever finds damage looks again. Bounds: one page, one window of calls, and the
-//! ring's index.
+//! Stands apart from opening a journal for work because it knows no configuration: which CRMs the journal serves is
+//! read from the journal itself, and no date is guessed from this machine's clock. Reads only, beside a running daemon
+//! too: what that one writes meanwhile may look damaged, so whoever finds damage looks again. Bounds: one page, one
+//! window of calls, and the ring's index.
 
 use super::frame::{HEADER_BYTES, Kind, SEQUENCE_END, Walk};
 use super::marks::{Life, PageHead};

@@ -1,5 +1,5 @@
-//! The small records beside the entries: delivery marks, the ring's head (who the CRMs are, how long it has lived), the true
-//! time of a boot.
+//! The small records beside the entries: delivery marks, the ring's head (who the CRMs are, how long it has lived), the
+//! true time of a boot.
 //!
 //! Stands apart from `record` because these are the ring's own book-keeping: they refer to entries by [`Seq`] and never
 //! leave the journal. Unknown marks end the reading of their record, never of the file.

@@ -1,16 +1,16 @@
 //! What the journal lies on, as far as the kernel tells, and how many years that bears the journal's writing.
 //!
-//! On a router the file lies on overlayfs, which tells nothing of what is below. So the mount that holds the overlay's upper
-//! directory is looked up in the kernel's list of mounts. What the kernel does not show (a jail, a card reader, a disk behind
-//! a controller) is told by `[journal] medium`; that something lies in memory is never overruled.
+//! On a router the file lies on overlayfs, which tells nothing of what is below. So the mount that holds the overlay's
+//! upper directory is looked up in the kernel's list of mounts. What the kernel does not show (a jail, a card reader, a
+//! disk behind a controller) is told by `[journal] medium`; that something lies in memory is never overruled.
 //!
-//! The estimate is the arithmetic of flash: size, times the cycles that a cell bears, times one half because wear is never
-//! spread evenly, by what the medium writes for what the file system is given. For each call there is one write with a sync and,
-//! sooner or later, one more for its delivery marks. `docs/config.md` tells the figures to the operator. An estimate it
-//! stays: other programs write to the same flash, and parts differ.
+//! The estimate is the arithmetic of flash: size, times the cycles that a cell bears, times one half because wear is
+//! never spread evenly, by what the medium writes for what the file system is given. For each call there is one write
+//! with a sync and, sooner or later, one more for its delivery marks. `docs/config.md` tells the figures to the
+//! operator. An estimate it stays: other programs write to the same flash, and parts differ.
 //!
-//! Stands apart because nothing else knows file systems. Bounds: [`MOUNTS_BYTES`] of the list of mounts. Measures nothing:
-//! what was written is counted by the ring.
+//! Stands apart because nothing else knows file systems. Bounds: [`MOUNTS_BYTES`] of the list of mounts. Measures
+//! nothing: what was written is counted by the ring.
 
 use crate::limits::MOUNTS_BYTES;
 use crate::text::{Text, bounded};
@@ -74,8 +74,8 @@ impl Kind {
     fn wear(self, writes: f64, bytes: f64) -> Option<(f64, f64)> {
         match self {
             Self::Memory | Self::Disk => None,
-            // One node for each page that is touched, its end written again when the page is full, twice for the collection of
-            // garbage.
+            // One node for each page that is touched, its end written again when the page is full, twice for the
+            // collection of garbage.
             Self::Nor => Some((100_000.0, (68.0 * writes + bytes) * 1.6 * 2.0)),
             Self::Nand => Some((60_000.0, (8_192.0 * writes).max(bytes))),
             // A block for each write; the controller inside writes eight times that.
@@ -190,8 +190,8 @@ impl<'a> Mount<'a> {
         Some(Self { at, root, filesystem, options: right.next().unwrap_or_default() })
     }
 
-    /// Where an overlay writes what is written to `path`. A jail sees a part of it only (`root`), with that part of the upper
-    /// directory mounted beside it.
+    /// Where an overlay writes what is written to `path`. A jail sees a part of it only (`root`), with that part of the
+    /// upper directory mounted beside it.
     fn upper(&self, path: &Path) -> Option<PathBuf> {
         let upper = self.options.split(',').find_map(|option| option.strip_prefix("upperdir="));
         let upper = upper.filter(|_| self.filesystem == "overlay").map(unescaped)?;
@@ -203,7 +203,8 @@ impl<'a> Mount<'a> {
 fn filesystem_of<'a>(path: &Path, mounts: &'a str) -> Option<&'a str> {
     let over = mount_of(path, mounts)?;
     let below = over.upper(path).and_then(|upper| mount_of(&upper, mounts));
-    // An overlay on an overlay, or one whose upper directory is not to be seen from here: then its path leads to the root.
+    // An overlay on an overlay, or one whose upper directory is not to be seen from here: then its path leads to the
+    // root.
     let seen = below.filter(|below| below.filesystem != "overlay" && below.at != Path::new("/"));
     Some(seen.unwrap_or(over).filesystem)
 }

@@ -1,4 +1,5 @@
-//! Records made short: what repeats in a call (its identity, the client, the date in the name of a recording) is told once.
+//! Records made short: what repeats in a call (its identity, the client, the date in the name of a recording) is told
+//! once.
 //!
 //! A packed payload is a row of tokens, each one byte and what follows it:
 //!
@@ -10,7 +11,8 @@
 //! ```
 //!
 //! "Before" begins with `WORDS`, which every record of these PBXs has some of. No other record is looked at, so that a
-//! damaged one costs itself only. Stands apart because it knows no meaning of any byte; a later format may use it for records of its own.
+//! damaged one costs itself only. Stands apart because it knows no meaning of any byte; a later format may use it for
+//! records of its own.
 //!
 //! Bounds: unpacking gives at most [`PAYLOAD_BYTES_MAX`] bytes, of any input. Packing compares each byte with what is
 //! within reach before it, and chooses the shortest row of tokens; it is done once for each call.
@@ -18,8 +20,8 @@
 use super::frame::PAYLOAD_BYTES_MAX;
 use super::wire::Reader;
 
-/// What is before the first byte: words of identities, trunks and names of recordings, and the heads of fields as `record`
-/// and `marks` write them for usual calls. Part of the format: never changes.
+/// What is before the first byte: words of identities, trunks and names of recordings, and the heads of fields as
+/// `record` and `marks` write them for usual calls. Part of the format: never changes.
 const WORDS: &[u8] = b"/home/mnt/usb/media/sda1/share/records/record/recordings/storage/tmp/media/hdd1/audio/meetme-conf-rec-\
 /ftp_media/harddisk1/autorecords/202/usr/local/voicemail/default/device/INBOX/msg0000.mp3.ogg.gsm.wav49.WAV\
 -Outbound.wav-Internal.wav-Inbound.wav/conf-/page-/vqplus-/parked-/exten-/force-/in-/q-/rg-/internal-unknown-anonymous-\
@@ -121,8 +123,8 @@ struct Rest {
     token: Option<Token>,
 }
 
-/// The shortest row of tokens for what follows the words: reckoned from the end, where what is left costs least is known
-/// for every later byte.
+/// The shortest row of tokens for what follows the words: reckoned from the end, where what is left costs least is
+/// known for every later byte.
 fn cheapest(text: &[u8]) -> Vec<Token> {
     let start = WORDS.len();
     let end = Rest { fresh: 0, running: 0, token: None };
@@ -180,7 +182,8 @@ fn digits_at(text: &[u8], at: usize) -> Option<Token> {
     (digits >= DIGITS_MIN).then_some(Token::Digits(digits))
 }
 
-/// The copies that can stand at `at`: of the longest piece before it that goes on as it does, the whole and each short length.
+/// The copies that can stand at `at`: of the longest piece before it that goes on as it does, the whole and each short
+/// length.
 fn copies_at(text: &[u8], at: usize) -> impl Iterator<Item = Token> {
     let (longest, distance) = longest_copy(text, at).unwrap_or_default();
     let short = COPY_MIN..longest.min(COPY_LONG);

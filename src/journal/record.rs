@@ -570,7 +570,8 @@ mod tests {
         Stored { seq: Seq(1), call, undated: None, boot: 0, repeat: 0, deliveries: Bounded::new() }
     }
 
-    /// An entry of a version without reasons has the field nowhere; one of a later version may have a reason of its own.
+    /// An entry of a version without reasons has the field nowhere; one of a later version may have a reason of its
+    /// own.
     #[test]
     fn a_reason_that_is_not_there_or_not_known_is_none() {
         let bytes = |withheld| {

@@ -176,8 +176,8 @@ impl Scan {
     }
 }
 
-/// The page whose first record has the highest number, with that number. That is told by the page's first bytes alone where
-/// the page begins with a true head, as the ring writes it.
+/// The page whose first record has the highest number, with that number. That is told by the page's first bytes alone
+/// where the page begins with a true head, as the ring writes it.
 fn newest_page<S: Storage>(storage: &S, pages: u32, page: &mut [u8]) -> Option<(u64, u32)> {
     let mut newest: Option<(u64, u32)> = None;
     for number in 0..pages {

@@ -1,13 +1,14 @@
 //! A medium in memory that does what real ones do at their worst: for tests and fuzzing only.
 //!
 //! It keeps what the running process reads back, what was safe at the last good sync, and every write since. At a power
-//! cut the latter is lost, kept, torn and reordered by a seed's choice, sector by sector: a sector holds what was safe, one
-//! of its states in between, its last one, any of its writes without the others, or of the write it was cut in some bytes
-//! from the front. A counter of fuel cuts the power in the middle of a write, at an exact byte.
+//! cut the latter is lost, kept, torn and reordered by a seed's choice, sector by sector: a sector holds what was safe,
+//! one of its states in between, its last one, any of its writes without the others, or of the write it was cut in some
+//! bytes from the front. A counter of fuel cuts the power in the middle of a write, at an exact byte.
 //!
-//! It also fails: writes by the n-th call, in part or not at all, with any error; syncs, after which Linux takes what was written
-//! for clean, so that it is gone with the next cut, or read back as it was before, although a later sync succeeds; reads. Sectors
-//! are torn only within, and bytes beside a write are left alone ("powersafe overwrite", as SQLite calls it).
+//! It also fails: writes by the n-th call, in part or not at all, with any error; syncs, after which Linux takes what
+//! was written for clean, so that it is gone with the next cut, or read back as it was before, although a later sync
+//! succeeds; reads. Sectors are torn only within, and bytes beside a write are left alone ("powersafe overwrite", as
+//! SQLite calls it).
 
 use super::storage::Storage;
 use std::collections::BTreeMap;

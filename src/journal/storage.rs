@@ -143,7 +143,8 @@ impl<S> SlowSync<S> {
 }
 
 impl SlowSync<FileStorage> {
-    /// The file as it is, for the commands: of the daemon's type, since a ring is compiled once for each kind of storage.
+    /// The file as it is, for the commands: of the daemon's type, since a ring is compiled once for each kind of
+    /// storage.
     pub fn plain(file: FileStorage) -> Self {
         Self::new(file, core::time::Duration::ZERO)
     }

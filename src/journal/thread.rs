@@ -1,8 +1,8 @@
 //! The journal's thread: owns the ring, so that nobody else ever waits for flash.
 //!
 //! The daemon's loop hands requests over without waiting ([`Journal::request`] gives them back when
-//! [`JOURNAL_REQUESTS`] are queued) and takes replies from a bounded channel. Appends that have piled up share one sync.
-//! A medium that fails, is full or read-only costs the durability of the calls meanwhile, told by
+//! [`JOURNAL_REQUESTS`] are queued) and takes replies from a bounded channel. Appends that have piled up share one
+//! sync. A medium that fails, is full or read-only costs the durability of the calls meanwhile, told by
 //! [`Reply::AppendFailed`] or `durable: false`, and nothing else: every request is answered, and writing goes on as
 //! soon as the medium lets it. A journal that cannot be opened is tried again; one that another agent holds is refused
 //! at once. Ends when asked ([`Request::Close`]) or when nobody takes its replies any more.

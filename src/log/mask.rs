@@ -17,14 +17,15 @@ const MASK: &str = "***";
 /// A secret shorter than this is not looked for everywhere: it would mask every `101`, and by that tell what it is.
 const SHORTEST_HIDDEN: usize = 5;
 
-/// Words whose value is secret, alone or as the last part of a longer one (`access_token`): after `=` anywhere, after `:`
-/// in a header or in JSON. `key` is AMI's MD5 answer to a challenge, from which a weak secret can be guessed.
+/// Words whose value is secret, alone or as the last part of a longer one (`access_token`): after `=` anywhere, after
+/// `:` in a header or in JSON. `key` is AMI's MD5 answer to a challenge, from which a weak secret can be guessed.
 const SECRET_WORDS: [&str; 7] = ["auth", "token", "secret", "password", "passwd", "key", "authorization"];
 
 static HIDDEN: RwLock<Vec<Secret>> = RwLock::new(Vec::new());
 
 /// Has `secret` masked from now on in every text that passes [`masked`]. Called once per secret of the configuration,
-/// so the list is as short as that; of those of files that were read anew the last [`HIDDEN_SECRETS`] stay. Of a webhook's URL the part that is secret is hidden.
+/// so the list is as short as that; of those of files that were read anew the last [`HIDDEN_SECRETS`] stay. Of a
+/// webhook's URL the part that is secret is hidden.
 pub fn hide(secret: &Secret) {
     let part = Secret::new(secret_part(secret));
     let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,9 @@
 //! A lasting fault is told once and then counted.
 //!
-//! One [`Repeated`] stands beside each thing that can fail again and again: a portal, the PBX's address, the journal. It
-//! keeps the last [`REPEATED_FAULTS`] texts with their counts, so that faults that come in turn while a thing is down
-//! are told once each; it takes the time as an argument and logs nothing itself: it says what to log. A fault whose text
-//! holds a changing number (a port, a time) floods: leave those out.
+//! One [`Repeated`] stands beside each thing that can fail again and again: a portal, the PBX's address, the journal.
+//! It keeps the last [`REPEATED_FAULTS`] texts with their counts, so that faults that come in turn while a thing is
+//! down are told once each; it takes the time as an argument and logs nothing itself: it says what to log. A fault
+//! whose text holds a changing number (a port, a time) floods: leave those out.
 
 use crate::clock::Monotonic;
 use crate::limits::{REPEATED_FAULT_INTERVAL, REPEATED_FAULTS};

@@ -1,8 +1,8 @@
 //! Numbers as the world knows them (E.164) out of what an office of one country dials and sees.
 //!
 //! Stands alone because it is all that is known of countries: how each prefixes national and international numbers, and
-//! how long its numbers are. Pure; a number that nothing here explains is answered with none and stays as it is, since a
-//! CRM that gets a wrong country's number files the call under a stranger. Knows no operators, no validity of area
+//! how long its numbers are. Pure; a number that nothing here explains is answered with none and stays as it is, since
+//! a CRM that gets a wrong country's number files the call under a stranger. Knows no operators, no validity of area
 //! codes, and not which numbers are in use.
 //!
 //! Bounds: E.164 allows 15 digits, so nothing that is made here outgrows
@@ -24,8 +24,8 @@ const LIKELY: usize = 10;
 /// Numbers that a subscriber of the same area dials, where lengths differ.
 const LOCAL: core::ops::RangeInclusive<usize> = 7..=8;
 
-/// How a country numbers: its code, what stands before national and international numbers (blanks fill up), and how many
-/// digits its numbers have without all that (0: they differ).
+/// How a country numbers: its code, what stands before national and international numbers (blanks fill up), and how
+/// many digits its numbers have without all that (0: they differ).
 struct Plan(u16, [u8; 2], [u8; 4], u8);
 
 /// Where nothing else is known.

@@ -2,8 +2,9 @@
 //!
 //! Stands alone, and pure, because hint and record must agree: the tracker asks it at the one place where either is
 //! built. Order: clean, rewrite (the first rule that fits, no other), E.164 by country, then the lists, which see the
-//! number before and after. It acts on the client alone: lines keep the names that the CRM knows them by, and who talked
-//! stays an extension. Calls between extensions are not touched. Without rules nothing is, beyond SIP parameters.
+//! number before and after. It acts on the client alone: lines keep the names that the CRM knows them by, and who
+//! talked stays an extension. Calls between extensions are not touched. Without rules nothing is, beyond SIP
+//! parameters.
 //!
 //! Bounds: [`NUMBER_REWRITES`](crate::limits::NUMBER_REWRITES) rules and
 //! [`NUMBER_LIST`](crate::limits::NUMBER_LIST) entries in each list, tried one after the other; a number that would not

@@ -1,9 +1,9 @@
 //! From the name that the PBX gave a recording to a file under our root.
 //!
 //! Stands alone because it is the fence: the name comes from the PBX, and through it from whoever named a dialplan
-//! variable. Nothing outside the root is ever named to the file system: `..` is refused, and what links lead to must lie
-//! under the root again. Knows where FreePBX puts a file of which only the name is known, and that a recording may have
-//! been converted since: the same stem with another ending that a CRM takes will do.
+//! variable. Nothing outside the root is ever named to the file system: `..` is refused, and what links lead to must
+//! lie under the root again. Knows where FreePBX puts a file of which only the name is known, and that a recording may
+//! have been converted since: the same stem with another ending that a CRM takes will do.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};

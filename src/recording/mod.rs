@@ -6,8 +6,8 @@
 //! there as things are set up (another directory of the PBX, a mount that is away) raises an alarm and waits too: the
 //! operator can mend that. Bounds: one look reads
 //! [`RECORDING_HEAD_BYTES`](crate::limits::RECORDING_HEAD_BYTES), remembers
-//! [`RECORDINGS_WATCHED`](crate::limits::RECORDINGS_WATCHED) files and never lists a directory. Nothing outside the root
-//! is ever opened. Does not convert: a recording that is neither WAV nor MP3 is refused.
+//! [`RECORDINGS_WATCHED`](crate::limits::RECORDINGS_WATCHED) files and never lists a directory. Nothing outside the
+//! root is ever opened. Does not convert: a recording that is neither WAV nor MP3 is refused.
 
 mod header;
 mod locate;

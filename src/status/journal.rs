@@ -53,8 +53,8 @@ pub struct Journal {
     pub filesystem: String,
     /// Size of that in bytes; zero: not known.
     pub filesystem_bytes: u64,
-    /// Years until the medium is worn out at the rate since the start, an estimate; 1000: that or more; none: it does not
-    /// wear, or that cannot be told.
+    /// Years until the medium is worn out at the rate since the start, an estimate; 1000: that or more; none: it does
+    /// not wear, or that cannot be told.
     pub years_left: Option<f64>,
     /// Calls delivered from memory because it could not be written.
     #[serde(skip_deserializing)]

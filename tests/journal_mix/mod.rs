@@ -1,6 +1,6 @@
-//! What an office journals in its days: calls as the transcripts of a real exchange have them, told by the tracker, under
-//! identities, dates, numbers and names of recordings as FreePBX, Yeastar and Grandstream give them. For measuring bytes and
-//! room; the more calls, the less one scene counts.
+//! What an office journals in its days: calls as the transcripts of a real exchange have them, told by the tracker,
+//! under identities, dates, numbers and names of recordings as FreePBX, Yeastar and Grandstream give them. For
+//! measuring bytes and room; the more calls, the less one scene counts.
 #![allow(dead_code)] // not every target that shares this file needs all of it
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test may panic
 

@@ -362,8 +362,8 @@ impl Progress {
         Self { now: state, durable: state, since: Vec::new(), lost: Vec::new() }
     }
 
-    /// Whether the ring may remember `state`. Out of a page that was let go and is torn now, marks may have been torn away:
-    /// such a call is in doubt anyway.
+    /// Whether the ring may remember `state`. Out of a page that was let go and is torn now, marks may have been torn
+    /// away: such a call is in doubt anyway.
     fn must_allow(&self, state: State, came_back: bool) {
         let anew = came_back.then(|| State::waiting(true));
         let (call, recordings) = (state.bits() & 0b11, state.bits() >> 2);

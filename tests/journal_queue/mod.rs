@@ -1,5 +1,5 @@
-//! The ring as a queue: bytes say what happens to it, and a `VecDeque` what must be in it. Shared by a fuzz target and a
-//! quick test; simpler than `journal_model`, which knows each state of each CRM: here a call waits or is delivered.
+//! The ring as a queue: bytes say what happens to it, and a `VecDeque` what must be in it. Shared by a fuzz target and
+//! a quick test; simpler than `journal_model`, which knows each state of each CRM: here a call waits or is delivered.
 #![allow(dead_code)] // not every target that shares this file needs all of it
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test that panics has found something
 

@@ -1,8 +1,8 @@
-//! Well-formed lives of channels: what a PBX of either generation says of a call, made up by chance, and what must be told
-//! of it, known beside it.
+//! Well-formed lives of channels: what a PBX of either generation says of a call, made up by chance, and what must be
+//! told of it, known beside it.
 //!
-//! [`Script`] writes one call: it keeps its channels as the PBX does and counts talk by itself. [`scenarios`] are the calls,
-//! [`switchboard`] the PBX's own list of channels, [`play`] mixes calls and holds the tracker to them.
+//! [`Script`] writes one call: it keeps its channels as the PBX does and counts talk by itself. [`scenarios`] are the
+//! calls, [`switchboard`] the PBX's own list of channels, [`play`] mixes calls and holds the tracker to them.
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a check may panic
 
 pub mod features;

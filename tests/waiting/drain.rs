@@ -21,7 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Calls that wait, in the quick tier.
 const QUICK: usize = 120;
-/// From the ring to the request for its card, on a machine that may be very busy; behind the backlog it would be minutes.
+/// From the ring to the request for its card, on a machine that may be very busy; behind the backlog it would be
+/// minutes.
 const AT_ONCE: Duration = Duration::from_secs(5);
 /// From ring to ring: a busy office. Each takes requests of the portal's limit from the backlog.
 const BETWEEN_RINGS: Duration = Duration::from_secs(8);

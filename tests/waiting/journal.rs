@@ -1,5 +1,5 @@
-//! What becomes of the journal: calls that a portal refused and somebody wants tried again, a file that is carried to another
-//! router, and what the commands around it say.
+//! What becomes of the journal: calls that a portal refused and somebody wants tried again, a file that is carried to
+//! another router, and what the commands around it say.
 
 use crate::agent::{Agent, Place};
 use crate::backlog::{LATER, REGISTER, SOON, client, in_step, missed};

@@ -1,5 +1,5 @@
-//! Tests that wait more than they work, for time-outs, a portal's pauses and the pace of calls: in one program, so that they wait
-//! at the same time.
+//! Tests that wait more than they work, for time-outs, a portal's pauses and the pace of calls: in one program, so that
+//! they wait at the same time.
 #![allow(clippy::indexing_slicing, clippy::expect_used)] // a test may panic
 
 mod agent;

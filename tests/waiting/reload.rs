@@ -63,8 +63,8 @@ fn ask_until(stop: &AtomicBool, socket: &std::path::Path) {
     }
 }
 
-/// Telephones ring all the time, at every stage of a reload. One connection to the PBX serves them all, and each call comes
-/// once and with everything that was heard of it.
+/// Telephones ring all the time, at every stage of a reload. One connection to the PBX serves them all, and each call
+/// comes once and with everything that was heard of it.
 #[test]
 fn calls_go_on_through_many_reloads() {
     const CALLS: usize = 24;
@@ -213,7 +213,8 @@ fn everything_around_is_the_new_daemons() {
     agent.wait_log("is journalled and", Duration::from_secs(30));
 }
 
-/// The upload of a recording may take minutes. Until it is over calls go on, and whoever waits for the reload is told what for.
+/// The upload of a recording may take minutes. Until it is over calls go on, and whoever waits for the reload is told
+/// what for.
 #[test]
 fn a_reload_waits_for_an_upload_and_tells_so() {
     let (pbx, portal) = (Pbx::start(), portal());

@@ -1,7 +1,7 @@
 //! The notices of what is linked into ringpost: its licences want their texts to come with the binary.
 //!
-//! The texts are those that lie in the crates' sources. Many are the same to the byte but for ends of lines; each stands
-//! once, below the names of all that it belongs to.
+//! The texts are those that lie in the crates' sources. Many are the same to the byte but for ends of lines; each
+//! stands once, below the names of all that it belongs to.
 
 use crate::crates::{ITSELF, Linked, Package};
 use crate::error::Error;

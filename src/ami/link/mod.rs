@@ -266,7 +266,8 @@ impl Link {
     /// Writes an action; its answer comes as [`Output::Answer`].
     ///
     /// # Errors
-    /// [`ActionError::NotConnected`] unless the link is logged in; otherwise what [`Outbox::write`](super::action::Outbox::write) refuses.
+    /// [`ActionError::NotConnected`] unless the link is logged in; otherwise what
+    /// [`Outbox::write`](super::action::Outbox::write) refuses.
     pub fn act(&mut self, action: &Action<'_>) -> Result<ActionId, ActionError> {
         self.session.act(action)
     }

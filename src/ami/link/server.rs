@@ -66,8 +66,8 @@ fn three_numbers(text: &[u8], separator: char) -> Option<[i64; 3]> {
 }
 
 impl Server {
-    /// Takes a banner; false if no AMI server says such a line: the words are the vendor's own, but a version follows the
-    /// last slash.
+    /// Takes a banner; false if no AMI server says such a line: the words are the vendor's own, but a version follows
+    /// the last slash.
     pub fn read_banner(&mut self, line: &[u8]) -> bool {
         self.banner = bounded(line);
         let (words, version) = match line.iter().rposition(|&b| b == b'/').and_then(|at| line.split_at_checked(at)) {

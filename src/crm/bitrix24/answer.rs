@@ -1,9 +1,10 @@
 //! What Bitrix24 says: lenient readers of its answers, without I/O.
 //!
-//! Stands alone because PHP's types are loose: ids come as `7` or `"7"`, flags as `1`, `"1"`, `true` or `"Y"`, nothing as
-//! `null`, `""`, `false` or `[]`, an empty object as `[]`, a list with gaps as an object, and an error with an *empty*
-//! code. Whatever has another shape than expected is read as "not told", never as a fault of the reader. Bounds: an
-//! answer is at most [`CRM_ANSWER_BYTES`](crate::limits::CRM_ANSWER_BYTES), and only the fields named here are kept.
+//! Stands alone because PHP's types are loose: ids come as `7` or `"7"`, flags as `1`, `"1"`, `true` or `"Y"`, nothing
+//! as `null`, `""`, `false` or `[]`, an empty object as `[]`, a list with gaps as an object, and an error with an
+//! *empty* code. Whatever has another shape than expected is read as "not told", never as a fault of the reader.
+//! Bounds: an answer is at most [`CRM_ANSWER_BYTES`](crate::limits::CRM_ANSWER_BYTES), and only the fields named here
+//! are kept.
 
 use crate::limits::CRM_LIST_ITEMS;
 use core::fmt;
@@ -344,8 +345,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// A list: an array, or an object whose keys are positions, of which the first [`CRM_LIST_ITEMS`] are kept. Anything else
-/// is an empty list.
+/// A list: an array, or an object whose keys are positions, of which the first [`CRM_LIST_ITEMS`] are kept. Anything
+/// else is an empty list.
 #[derive(Debug)]
 pub(super) struct List<T>(pub(super) Vec<T>);
 

@@ -1,8 +1,8 @@
 //! One portal on the wire: sends a method's parameters, reads the envelope, minds the limits.
 //!
 //! The thin shell between the pure builders and readers and [`Http`]: it owns the portal's address (which a renaming
-//! changes), the request limit and what the portal said of its methods' time and of the time of day. One request per call, no retries: a
-//! repeated request is somebody else's decision. Never prints the address.
+//! changes), the request limit and what the portal said of its methods' time and of the time of day. One request per
+//! call, no retries: a repeated request is somebody else's decision. Never prints the address.
 
 use super::address::Address;
 use super::answer::{ApiError, Good, Reply, envelope};

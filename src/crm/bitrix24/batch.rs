@@ -1,10 +1,10 @@
 //! The method `batch`: several commands in one request, and what became of each. Without I/O.
 //!
-//! Stands alone because a batch has a grammar of its own: a command is a method with a query string, a later one may refer
-//! to what an earlier one returned, and the answer is a handful of maps by the commands' keys, an empty one of which is a
-//! list. Keys are made so that their order as texts is the order of the commands: the server runs them as they stand in
-//! the JSON, and a JSON map here is sorted. `halt` is 0: what fails concerns nobody else. Bounds: [`CRM_BATCH_CALLS`]
-//! calls with three commands each, fewer than the fifty that a portal takes.
+//! Stands alone because a batch has a grammar of its own: a command is a method with a query string, a later one may
+//! refer to what an earlier one returned, and the answer is a handful of maps by the commands' keys, an empty one of
+//! which is a list. Keys are made so that their order as texts is the order of the commands: the server runs them as
+//! they stand in the JSON, and a JSON map here is sorted. `halt` is 0: what fails concerns nobody else. Bounds:
+//! [`CRM_BATCH_CALLS`] calls with three commands each, fewer than the fifty that a portal takes.
 //!
 //! Source: REST documentation of `batch`; the public code of the module `rest`.
 
@@ -47,8 +47,8 @@ pub(super) struct Commands {
 }
 
 impl Commands {
-    /// Adds a call: the parameters of register, of finish, and of attachRecord where a recording follows; the CALL_ID of the
-    /// latter two is what register returns. False when there is no room.
+    /// Adds a call: the parameters of register, of finish, and of attachRecord where a recording follows; the CALL_ID
+    /// of the latter two is what register returns. False when there is no room.
     pub(super) fn add(&mut self, register: &Value, finish: &Value, attach: Option<&Value>) -> bool {
         if self.calls >= CRM_BATCH_CALLS {
             return false;
@@ -102,7 +102,8 @@ pub(super) struct Answer {
     result_time: Vec<(String, Object<Spent>)>,
 }
 
-/// What a command returned, by the fields of all of them. A finish returns a row of the statistics, which is not looked at.
+/// What a command returned, by the fields of all of them. A finish returns a row of the statistics, which is not looked
+/// at.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Returned {
     #[serde(default, rename = "CALL_ID")]

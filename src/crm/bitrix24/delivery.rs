@@ -3,8 +3,8 @@
 //! Stands alone because it is the recovery table: what is known of a call (its ticket) and what the portal says decide
 //! together whether something is repeated. Rules: nothing that may have run is repeated before the statistics were
 //! asked; `finish` of a call that "is not found" means finished, never registered or purged, so the statistics decide
-//! that too, after it and once more after a wait, and only where they are seen to show calls of that user; a user who left
-//! is replaced by `default_user` once. Bounds: at most twelve requests for one attempt.
+//! that too, after it and once more after a wait, and only where they are seen to show calls of that user; a user who
+//! left is replaced by `default_user` once. Bounds: at most twelve requests for one attempt.
 
 use super::answer::{List, Object, Registered, Scalar, Statistic};
 use super::fault::{self, Fault, Kind};
@@ -82,17 +82,18 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Neither live nor in the statistics. At first they may only lag behind. If a look before and one after say so, the
-    /// call was purged or lost, or a finish of ours is still at work: its CALL_ID is dropped, and the next attempt, when
-    /// no request of ours can be running any more, looks once more by EXTERNAL_CALL_ID and only then registers anew.
+    /// Neither live nor in the statistics. At first they may only lag behind. If a look before and one after say so,
+    /// the call was purged or lost, or a finish of ours is still at work: its CALL_ID is dropped, and the next attempt,
+    /// when no request of ours can be running any more, looks once more by EXTERNAL_CALL_ID and only then registers
+    /// anew.
     ///
     /// That is so only where the statistics show calls of the user who finished it: a right that covers some employees
-    /// hides the calls of the others without a word, and what is hidden is not lost. Elsewhere the call keeps its CALL_ID
-    /// and waits.
+    /// hides the calls of the others without a word, and what is hidden is not lost. Elsewhere the call keeps its
+    /// CALL_ID and waits.
     ///
-    /// The window that remains: statistics that lag behind by more than [`VANISHED_WAIT`], and a server that died between
-    /// the activity and the statistics of a finish. Nothing that can be asked of a portal tells either from a lost call,
-    /// and a call posted twice can be deleted, while one that is missing is noticed by nobody.
+    /// The window that remains: statistics that lag behind by more than [`VANISHED_WAIT`], and a server that died
+    /// between the activity and the statistics of a finish. Nothing that can be asked of a portal tells either from a
+    /// lost call, and a call posted twice can be deleted, while one that is missing is noticed by nobody.
     fn vanished(&self, ticket: &mut Ticket, looked: bool, user: u32) -> Outcome {
         ticket.in_doubt = true;
         let why = format!("{}: the call is neither live nor in the statistics", self.portal.name);
@@ -162,7 +163,8 @@ impl<'a> Delivery<'a> {
         Err(fault::retry(BLIND_WAIT, format!("{}: no user can be registered for", portal.name)))
     }
 
-    /// Parameters of register and finish of a call that nothing is known of; the latter's CALL_ID is for whoever sends it.
+    /// Parameters of register and finish of a call that nothing is known of; the latter's CALL_ID is for whoever sends
+    /// it.
     pub(super) fn straight(&self, ticket: &mut Ticket) -> (Value, Value) {
         let create = cards::creates(self.portal.settings.create, self.call.direction);
         let user = *ticket.user.get_or_insert_with(|| self.first_user());
@@ -228,7 +230,8 @@ impl<'a> Delivery<'a> {
     fn last_user(&self, ticket: &Ticket) -> u32 {
         let default_user = self.portal.settings.default_user;
         let Some(last) = &self.call.talked_last else { return ticket.user.unwrap_or(default_user) };
-        // A colleague without a user is nobody else's talk; an outside number (a forwarded call) stays with who was rung.
+        // A colleague without a user is nobody else's talk; an outside number (a forwarded call) stays with who was
+        // rung.
         let colleague = self.call.rang.iter().any(|rang| rang.extension == *last);
         let otherwise = ticket.user.filter(|_| !colleague).unwrap_or(default_user);
         self.portal.users.of(last).unwrap_or(otherwise)
@@ -301,7 +304,8 @@ impl Bitrix24 {
     }
 
     /// Whether a finished call of `user` would be seen: one of the last was. The right is given by employee, so another
-    /// employee's call proves nothing. `user` is not put into the question, lest the answer to it differ from one to a look.
+    /// employee's call proves nothing. `user` is not put into the question, lest the answer to it differ from one to a
+    /// look.
     fn shows_calls_of(&self, user: u32) -> Result<bool, Fault> {
         Ok(self.recent()?.iter().any(|row| row.portal_user_id.id() == Some(user)))
     }

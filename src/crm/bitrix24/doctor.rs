@@ -141,8 +141,8 @@ impl Bitrix24 {
         });
     }
 
-    /// Whether calls can be looked up, as far as it shows: of a right that covers some employees the portal says nothing, it
-    /// hides the others' calls. Returns the last calls, if they may be read.
+    /// Whether calls can be looked up, as far as it shows: of a right that covers some employees the portal says
+    /// nothing, it hides the others' calls. Returns the last calls, if they may be read.
     fn check_statistics(&self, checks: &mut Vec<Check>, owner: &str) -> Option<Vec<Statistic>> {
         let recent = match self.recent() {
             Ok(recent) => recent,

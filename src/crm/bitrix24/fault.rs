@@ -211,7 +211,8 @@ fn http_outcome(fault: &HttpFault, host: &str) -> Outcome {
 impl Kind {
     fn outcome(self, wait: Option<Duration>, why: String) -> Outcome {
         match self {
-            // The gate keeps everybody waiting as long as the portal wished; a longer wait here would count as this call's own.
+            // The gate keeps everybody waiting as long as the portal wished; a longer wait here would count as this
+            // call's own.
             Self::TooFast | Self::MethodBlocked | Self::Passing => {
                 retry(wait.unwrap_or(SHORT).min(BACKOFF_LONGEST), why)
             }

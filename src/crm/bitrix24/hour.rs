@@ -2,8 +2,8 @@
 //!
 //! A router without a battery boots in the past, by days or by years, and its clock may look plausible until it finds a
 //! time server. But nothing is posted before the portal has answered once, over a connection whose certificate was
-//! checked, and each of its answers tells the time. So where the two are far apart calls are dated by the portal's clock,
-//! beside whose own entries they will stand. An engine: answers and `now` are passed in. Sets no clock.
+//! checked, and each of its answers tells the time. So where the two are far apart calls are dated by the portal's
+//! clock, beside whose own entries they will stand. An engine: answers and `now` are passed in. Sets no clock.
 //!
 //! While a clock cannot be true no request is made at all, for [`CLOCK_PATIENCE`]; see there for what follows.
 

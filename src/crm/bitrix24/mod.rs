@@ -1,10 +1,10 @@
 //! Bitrix24: telephony by incoming webhook.
 //!
 //! The pure parts are `request` (what is asked), `answer` (what is said), `fault` (what an error means), `cards` (who
-//! sees what), `hour` (whose clock dates calls), `status_code` and `reason`. Around them `api` (one portal on the wire),
-//! `users` (a cache), `delivery` (the recovery table), `together` (a backlog, by `batch` and at its `pace`), `upload` and
-//! `doctor`. What a portal does is cited from Bitrix24's REST documentation and the public code of its telephony module;
-//! where both disagree the code says which one it trusts.
+//! sees what), `hour` (whose clock dates calls), `status_code` and `reason`. Around them `api` (one portal on the
+//! wire), `users` (a cache), `delivery` (the recovery table), `together` (a backlog, by `batch` and at its `pace`),
+//! `upload` and `doctor`. What a portal does is cited from Bitrix24's REST documentation and the public code of its
+//! telephony module; where both disagree the code says which one it trusts.
 //!
 //! Bounds: the caps of [`crate::limits`] under "the CRM side". Deliberately not here: retries, queues, the journal.
 

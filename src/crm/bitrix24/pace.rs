@@ -1,10 +1,11 @@
 //! How many calls of a backlog go to a portal in one request, and when none should.
 //!
-//! Stands alone because it is the only part that learns: a portal ends a request at 60 s, whatever is in it, and how long
-//! it takes for one call differs tenfold between portals and hours of the day. An engine, `now` passed in. It begins with
-//! few, doubles with each request that went well, and never goes beyond what fits [`CRM_BATCH_TIME`] at the pace measured
-//! last; a fault halves. When a method has used up most of its time at the portal, the backlog rests, so that the cards
-//! and calls of this moment have some left. Bounds: [`CRM_BATCH_CALLS`]; a rest is at most [`CRM_METHOD_BLOCK_MAX`].
+//! Stands alone because it is the only part that learns: a portal ends a request at 60 s, whatever is in it, and how
+//! long it takes for one call differs tenfold between portals and hours of the day. An engine, `now` passed in. It
+//! begins with few, doubles with each request that went well, and never goes beyond what fits [`CRM_BATCH_TIME`] at the
+//! pace measured last; a fault halves. When a method has used up most of its time at the portal, the backlog rests, so
+//! that the cards and calls of this moment have some left. Bounds: [`CRM_BATCH_CALLS`]; a rest is at most
+//! [`CRM_METHOD_BLOCK_MAX`].
 
 use crate::clock::Monotonic;
 use crate::limits::{

@@ -1,7 +1,8 @@
 //! FAILED_REASON: the words that the portal shows in a call's details.
 //!
 //! Only what the other fields cannot say: the chain of extensions when there was more than one, transfers, and what was
-//! not seen of the call, and the names of its recordings when there is more than the one that the portal keeps. Empty for an ordinary call. Bounds: cut at the field's length.
+//! not seen of the call, and the names of its recordings when there is more than the one that the portal keeps. Empty
+//! for an ordinary call. Bounds: cut at the field's length.
 
 use super::request::{REASON_CHARS, plain};
 use crate::call::record::{CallRecord, Gaps};

@@ -1,13 +1,13 @@
 //! A backlog's way into the portal: many calls looked up with one request, registered and finished with another.
 //!
-//! Stands apart from `delivery` because it only takes the straight road: a call that the portal has, or one that it takes
-//! without a word. Whatever else is met (a user who left, a number that is refused, a full method) sends the call to
-//! `delivery`, which goes by itself and knows the fallbacks. Nothing that may have run is repeated here: when the
+//! Stands apart from `delivery` because it only takes the straight road: a call that the portal has, or one that it
+//! takes without a word. Whatever else is met (a user who left, a number that is refused, a full method) sends the call
+//! to `delivery`, which goes by itself and knows the fallbacks. Nothing that may have run is repeated here: when the
 //! request's answer is lost, every call in it is in doubt until no request can run any more, and is looked up then.
 //!
-//! A look for many calls proves their absence only if it can be seen to work: so one call that the portal is known to have
-//! is asked for with them, and where that is not told of, each goes by itself. Bounds: two requests; [`Pace`] says how many
-//! calls.
+//! A look for many calls proves their absence only if it can be seen to work: so one call that the portal is known to
+//! have is asked for with them, and where that is not told of, each goes by itself. Bounds: two requests; [`Pace`] says
+//! how many calls.
 
 use super::answer::{List, Object, Statistic};
 use super::batch::{Answer, Commands, Step, Told};
@@ -88,7 +88,8 @@ impl Bitrix24 {
         commands.add(&register, &finish, attach.as_ref())
     }
 
-    /// Looks up all calls in doubt. Those that the portal has are delivered; those that it has not are in doubt no more.
+    /// Looks up all calls in doubt. Those that the portal has are delivered; those that it has not are in doubt no
+    /// more.
     fn look_up(&self, calls: &mut [Consignment]) -> Result<(), Outcome> {
         let doubtful = calls.iter().filter(|call| is_doubtful(call));
         let ids: Vec<String> = doubtful.map(|call| request::external_id(&call.record.id)).collect();

@@ -2,8 +2,9 @@
 //!
 //! Upload mode is the only one fit for a router: base64 would hold the file in memory and the URL mode would need the
 //! portal to reach us. The address holds a credential, must lead to the portal itself and is asked for right before it
-//! is used, or with the call where it came among others. Bounds: one buffer of [`HTTP_BUFFER_BYTES`](crate::limits::HTTP_BUFFER_BYTES), files up to
-//! [`RECORDING_BYTES`]. Does not judge whether the file is complete (see [`crate::recording`]).
+//! is used, or with the call where it came among others. Bounds: one buffer of
+//! [`HTTP_BUFFER_BYTES`](crate::limits::HTTP_BUFFER_BYTES), files up to [`RECORDING_BYTES`]. Does not judge whether the
+//! file is complete (see [`crate::recording`]).
 
 use super::answer::{Object, Scalar, UploadTarget};
 use super::delivery::Looked;

@@ -1,7 +1,7 @@
 //! The cryptography and the time by which TLS judges a CRM.
 //!
-//! Stands apart because it is all of rustls that is set otherwise than rustls would: what ringpost never uses is left out
-//! (70 KiB on MIPS), and the time is read where [`clock`] reads it. Cipher suites and key exchanges are ring's own.
+//! Stands apart because it is all of rustls that is set otherwise than rustls would: what ringpost never uses is left
+//! out (70 KiB on MIPS), and the time is read where [`clock`] reads it. Cipher suites and key exchanges are ring's own.
 
 use crate::clock;
 use core::time::Duration;

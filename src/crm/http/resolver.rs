@@ -1,10 +1,10 @@
 //! A name cache in front of the system's resolver.
 //!
 //! ureq asks for the addresses before every request, also on a kept connection, and the system's resolver asks the
-//! network each time: a card would wait for DNS. One entry, kept [`CRM_NAME_AGE`], forgotten at the first connection that
-//! fails. The system is asked on the lane's own thread, within the system's own limits (resolv.conf: 5 s and two tries
-//! for each server, unless said otherwise); ureq's way out is a thread for each question, which a lasting outage of DNS
-//! would heap up.
+//! network each time: a card would wait for DNS. One entry, kept [`CRM_NAME_AGE`], forgotten at the first connection
+//! that fails. The system is asked on the lane's own thread, within the system's own limits (resolv.conf: 5 s and two
+//! tries for each server, unless said otherwise); ureq's way out is a thread for each question, which a lasting outage
+//! of DNS would heap up.
 
 use crate::limits::CRM_NAME_AGE;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,7 @@
 //! What a hub leaves to the next one of the same process when the configuration changes.
 //!
-//! Stands apart from the way of a call: nothing here is done while calls are followed. Decides nothing of when; that is the
-//! daemon's `reload`. Bounded by what the hub holds.
+//! Stands apart from the way of a call: nothing here is done while calls are followed. Decides nothing of when; that is
+//! the daemon's `reload`. Bounded by what the hub holds.
 
 use super::{Hub, Seat};
 use crate::call::tracker::Tracker;
@@ -29,9 +29,9 @@ impl Followed {
 
 impl Hub {
     /// Gives the CRMs no more work. Returns whether all that was begun is done: requests answered, finished calls
-    /// in the journal. The upload of a recording may take minutes, so calls and cards go on until it is over. On flash so
-    /// slow that a call always waits for it, `hurried` goes on with what waits: it is handed over. Not so on flash that does
-    /// not answer at all: the journal could not be closed.
+    /// in the journal. The upload of a recording may take minutes, so calls and cards go on until it is over. On flash
+    /// so slow that a call always waits for it, `hurried` goes on with what waits: it is handed over. Not so on flash
+    /// that does not answer at all: the journal could not be closed.
     pub fn rest(&mut self, hurried: bool) -> bool {
         // Every one is told to rest, whatever the one before it says.
         let all = |seats: &mut [Seat], lane| {
@@ -53,8 +53,8 @@ impl Hub {
         self.seats.iter_mut().for_each(|seat| seat.schedule.work());
     }
 
-    /// Waits for the mirror's last write; the other threads end with the process. What another hub of this process may go
-    /// on with: the tracker, and what would be on the mirror, whether or not it could be written.
+    /// Waits for the mirror's last write; the other threads end with the process. What another hub of this process may
+    /// go on with: the tracker, and what would be on the mirror, whether or not it could be written.
     pub fn leave(self, now: Stamp) -> (Box<Followed>, Option<SavedImage>) {
         let saved = self.saved(now);
         drop(self.mirror); // a mirror ends with its last write

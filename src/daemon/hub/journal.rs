@@ -1,8 +1,8 @@
 //! What the hub knows and tells of the journal: its faults, that it is full, what it lies on, and refused calls that
 //! somebody wants tried again.
 //!
-//! Stands apart from the hub's way of a call, which only needs to know whether the journal took one. Everything is told once
-//! and then counted: a journal that is full or cannot be written meets every call.
+//! Stands apart from the hub's way of a call, which only needs to know whether the journal took one. Everything is told
+//! once and then counted: a journal that is full or cannot be written meets every call.
 
 use super::Hub;
 use crate::clock::Monotonic;
@@ -93,8 +93,8 @@ impl Account {
             dropped: u64::from(dropped) + u64::from(refused),
             refused: u64::from(dead),
             full: self.is_full,
-            // As many as wait, times the room for them by what they take of it: between three quarters, where delivered calls
-            // lie among them, and all but the pages that the ring keeps free.
+            // As many as wait, times the room for them by what they take of it: between three quarters, where delivered
+            // calls lie among them, and all but the pages that the ring keeps free.
             room: (size_bytes / 8 * 7).saturating_mul(waiting).checked_div(open_bytes).unwrap_or(0),
             size_bytes,
             waiting_bytes: open_bytes,

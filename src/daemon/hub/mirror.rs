@@ -1,9 +1,9 @@
 //! What the hub writes to the mirror and takes up from it after a kill: the tracker, the cards with their tickets, and
 //! finished calls that the journal does not hold.
 //!
-//! Stands apart from the hub's way of a call, which only needs to know that a ticket is written before its card goes. The
-//! image is made anew for each write and is as large as what is in hand; nothing waits for the write but new cards, and
-//! those not when it fails.
+//! Stands apart from the hub's way of a call, which only needs to know that a ticket is written before its card goes.
+//! The image is made anew for each write and is as large as what is in hand; nothing waits for the write but new cards,
+//! and those not when it fails.
 
 use super::{Hub, Seat};
 use crate::call::record::CallId;

@@ -1,5 +1,5 @@
-//! The hub in virtual time: a PBX that says what it is told to, a real ring on a simulated medium, a mirror and a portal
-//! that are as slow, late or broken as the test wants. What counts is what the portal holds at the end.
+//! The hub in virtual time: a PBX that says what it is told to, a real ring on a simulated medium, a mirror and a
+//! portal that are as slow, late or broken as the test wants. What counts is what the portal holds at the end.
 
 // What the tests play in.
 mod desks;

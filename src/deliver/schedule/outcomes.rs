@@ -1,7 +1,7 @@
 //! What an outcome means for a card, a call or a recording: the right half of the schedule's table.
 //!
-//! Stands apart from the jobs because the two change for different reasons. Each report ends in exactly one of: a verdict
-//! for the journal, a place in a hand with a time, or both. Owns nothing; see [`Schedule`].
+//! Stands apart from the jobs because the two change for different reasons. Each report ends in exactly one of: a
+//! verdict for the journal, a place in a hand with a time, or both. Owns nothing; see [`Schedule`].
 
 use super::super::calls::Fact;
 use super::super::job::{Dealt, Report};
@@ -248,8 +248,8 @@ impl Schedule {
         }
     }
 
-    /// One that is refused leaves its place to the others. The journal is told only when none is left: brought back by it, the
-    /// refused one is refused again.
+    /// One that is refused leaves its place to the others. The journal is told only when none is left: brought back by
+    /// it, the refused one is refused again.
     fn recording_refused(&mut self, dealt: Option<Dealt>, why: &str, now: Monotonic) {
         let Some(pending) = self.recordings.in_flight() else { return };
         match dealt {

@@ -1,5 +1,5 @@
-//! Calls that fail by themselves, many of them, for hours of virtual time: a journal and a CRM of a few lines each around
-//! the schedule.
+//! Calls that fail by themselves, many of them, for hours of virtual time: a journal and a CRM of a few lines each
+//! around the schedule.
 
 use super::tests::{pending, record, report, together};
 use super::*;

@@ -1,14 +1,14 @@
 //! When the calls of the ring were, on a machine whose clock is set late, or set right late.
 //!
-//! A router starts with its clock at 1970, at the date of its firmware or of its newest file, or by a battery that is a year
-//! off; minutes later the clock is stepped. Nothing steps the monotonic clock. So within one boot the distance from one
-//! clock to the other, as it was told last, dates every call: those that were journalled without a date, and those whose
-//! date was taken from a clock that has been set since. When the distance changes by more than [`JOURNAL_CLOCK_STEP`], it is
-//! written down, so that the same holds after a reboot; a call that is copied on carries its true date. What a CRM has
-//! already stays as it was told.
+//! A router starts with its clock at 1970, at the date of its firmware or of its newest file, or by a battery that is a
+//! year off; minutes later the clock is stepped. Nothing steps the monotonic clock. So within one boot the distance
+//! from one clock to the other, as it was told last, dates every call: those that were journalled without a date, and
+//! those whose date was taken from a clock that has been set since. When the distance changes by more than
+//! [`JOURNAL_CLOCK_STEP`], it is written down, so that the same holds after a reboot; a call that is copied on carries
+//! its true date. What a CRM has already stays as it was told.
 //!
-//! The last setting of a boot's clock is believed, whatever it was before: nobody sets a clock wrong in the end. A date from
-//! a boot whose clock was never set again is taken as it is.
+//! The last setting of a boot's clock is believed, whatever it was before: nobody sets a clock wrong in the end. A date
+//! from a boot whose clock was never set again is taken as it is.
 
 use super::super::index::Slot;
 use super::super::marks::BootClock;
@@ -21,8 +21,8 @@ use crate::clock::{Monotonic, Stamp, Wall};
 use crate::limits::JOURNAL_CLOCK_STEP;
 
 impl<S: Storage> Ring<S> {
-    /// Tells what time it is; to be told whenever the clock was set, and before calls are handed out. Calls of this boot
-    /// that were journalled without a date get theirs once the clock is set, and other ones when it is set again.
+    /// Tells what time it is; to be told whenever the clock was set, and before calls are handed out. Calls of this
+    /// boot that were journalled without a date get theirs once the clock is set, and other ones when it is set again.
     pub fn note_clock(&mut self, now: Stamp) {
         self.turn_day(now);
         self.unsynced.note(now.mono);

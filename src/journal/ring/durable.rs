@@ -1,8 +1,8 @@
 //! What is written but not synced, and what a failed sync costs.
 //!
-//! After a failed `fsync` Linux takes the pages for clean: what they held may be gone, and the next `fsync` says nothing of
-//! it. So the bytes written since the last good sync are kept, read from here while they are in danger, and written again
-//! before the next sync. Only what was written and then synced without an error counts as safe.
+//! After a failed `fsync` Linux takes the pages for clean: what they held may be gone, and the next `fsync` says
+//! nothing of it. So the bytes written since the last good sync are kept, read from here while they are in danger, and
+//! written again before the next sync. Only what was written and then synced without an error counts as safe.
 //!
 //! Bounds: [`JOURNAL_UNSYNCED_BYTES`] of memory.
 
@@ -64,8 +64,8 @@ impl Unsynced {
 }
 
 impl<S: Storage> Ring<S> {
-    /// Makes all that was appended and flushed safe from a power cut. After an error nothing since the last good sync is;
-    /// it is still handed out as pending, and written again with the next sync: the next append's or the one that
+    /// Makes all that was appended and flushed safe from a power cut. After an error nothing since the last good sync
+    /// is; it is still handed out as pending, and written again with the next sync: the next append's or the one that
     /// [`flush_due`](Self::flush_due) makes.
     pub fn sync(&mut self) -> Result<(), JournalError> {
         let result = self.write_lost_again().and_then(|()| {

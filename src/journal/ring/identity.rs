@@ -2,19 +2,20 @@
 //!
 //! A call comes twice when the process was killed between its append and the next write of the mirror, or when a call
 //! that was taken for ended turns out to live. It must then be known again, or it is posted twice. But identities
-//! (`<pbx name>-<epoch>.<counter>`) also repeat by themselves: a PBX that has lost its clock starts each time at 1970 or
-//! at the date of its firmware, with the counter at zero. Such a call must not be taken for known, or it is lost.
+//! (`<pbx name>-<epoch>.<counter>`) also repeat by themselves: a PBX that has lost its clock starts each time at 1970
+//! or at the date of its firmware, with the counter at zero. Such a call must not be taken for known, or it is lost.
 //!
 //! What tells the two apart is the start:
 //!
-//! - In one boot of this machine it is compared on the monotonic clock, which no setting of a clock moves. A call out of
-//!   the mirror has exactly the stamp that it had. One that was joined again from the PBX's list of channels is dated
-//!   by `Duration`, in whole seconds, by a list that took a while: seconds apart.
+//! - In one boot of this machine it is compared on the monotonic clock, which no setting of a clock moves. A call out
+//!   of the mirror has exactly the stamp that it had. One that was joined again from the PBX's list of channels is
+//!   dated by `Duration`, in whole seconds, by a list that took a while: seconds apart.
 //! - From one boot to the next it is compared on the wall clock, and only when both dates are known. Where one is not,
-//!   the call is another one: the mirror does not outlive a boot, and a call in doubt is better posted twice than never.
+//!   the call is another one: the mirror does not outlive a boot, and a call in doubt is better posted twice than
+//!   never.
 //! - For two calls of one identity the PBX, or at least Asterisk, was started in between. So the tolerance,
-//!   [`JOURNAL_START_TOLERANCE`], lies between the seconds of a list and the time a box needs to start and to take a call.
-//!   Within it two numbers that cannot be the same client's tell two calls apart; a hidden number tells nothing.
+//!   [`JOURNAL_START_TOLERANCE`], lies between the seconds of a list and the time a box needs to start and to take a
+//!   call. Within it two numbers that cannot be the same client's tell two calls apart; a hidden number tells nothing.
 //!   Direction is not compared: a call joined half-way may be judged differently.
 //!
 //! Another call of a known identity gets one of its own for the CRMs, made of its start

@@ -224,8 +224,8 @@ impl<S: Storage> Ring<S> {
         &mut self.storage
     }
 
-    /// Pages but for the gap, of which the last is collected when the first call is dropped; each has a head and on average
-    /// half a call left empty at its end.
+    /// Pages but for the gap, of which the last is collected when the first call is dropped; each has a head and on
+    /// average half a call left empty at its end.
     fn calls_max(&self) -> Option<u32> {
         let entries = u64::try_from(self.index.count()).ok()?;
         let mean = self.index.all_bytes().checked_div(entries)?.max(1);

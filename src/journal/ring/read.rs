@@ -1,8 +1,8 @@
 //! Reading the ring: windows of what is undelivered, of the history, and one entry whole.
 //!
 //! Entries are read from the file when they are asked for, with their checksum, so that memory does not grow with the
-//! backlog. One that went bad since the start is forgotten and counted. One that the medium would not give this time is left
-//! out and kept: it may be read the next time.
+//! backlog. One that went bad since the start is forgotten and counted. One that the medium would not give this time is
+//! left out and kept: it may be read the next time.
 
 use super::super::frame::{Frame, Kind};
 use super::super::index::Slot;
@@ -54,8 +54,8 @@ impl<S: Storage> Ring<S> {
         self.of_identity(id).find_map(Result::ok).map(|(seq, _)| seq)
     }
 
-    /// The calls of this identity, as the PBX gave it, newest first: more than one where the PBX gave it again. An error
-    /// for each that may be one of them and cannot be read now.
+    /// The calls of this identity, as the PBX gave it, newest first: more than one where the PBX gave it again. An
+    /// error for each that may be one of them and cannot be read now.
     pub(super) fn of_identity(&self, id: &str) -> impl Iterator<Item = io::Result<(Seq, Stored)>> {
         let stored = move |seq| match self.slot_and_stored(seq) {
             Ok(found) => found.filter(|(_, stored)| stored.call.id == id).map(|(_, stored)| Ok((seq, stored))),
@@ -104,8 +104,8 @@ impl<S: Storage> Ring<S> {
         Some(HistoryItem { seq, dating, deliveries: told.collect(), call: as_told(stored.call, stored.repeat) })
     }
 
-    /// An entry as it would be written today: marks and a date that became known are worked in. None when it went bad; an
-    /// error, which may pass, when the medium does not give its bytes.
+    /// An entry as it would be written today: marks and a date that became known are worked in. None when it went bad;
+    /// an error, which may pass, when the medium does not give its bytes.
     pub(super) fn slot_and_stored(&self, seq: Seq) -> io::Result<Option<(Slot, Stored)>> {
         let Some(slot) = self.index.slot(seq).copied() else { return Ok(None) };
         let Some(mut stored) = self.read_entry(&slot)?.filter(|stored| stored.seq == seq) else { return Ok(None) };

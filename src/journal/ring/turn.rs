@@ -7,8 +7,8 @@
 //! 3. That write is synced.
 //! 4. Only then the page is entered and overwritten.
 //!
-//! Until 3 both copies may lie in the file; they have one identity, and recovery takes the later. A process that was killed
-//! before 3 tells its successor nothing of it: that one syncs before it enters its first page.
+//! Until 3 both copies may lie in the file; they have one identity, and recovery takes the later. A process that was
+//! killed before 3 tells its successor nothing of it: that one syncs before it enters its first page.
 
 use super::super::JournalError;
 use super::super::frame::{Body, Kind};
@@ -61,9 +61,9 @@ impl<S: Storage> Ring<S> {
         u64::from(self.pages / 32).clamp(2, 16)
     }
 
-    /// Undelivered bytes up to which they are copied on. Above, too little of a page is free to make copying worth what it
-    /// wears out: a ring that is full to three quarters writes each page four times over, one to fifteen sixteenths sixteen
-    /// times, if what is undelivered lies everywhere. Small rings have little beside gap and head.
+    /// Undelivered bytes up to which they are copied on. Above, too little of a page is free to make copying worth what
+    /// it wears out: a ring that is full to three quarters writes each page four times over, one to fifteen sixteenths
+    /// sixteen times, if what is undelivered lies everywhere. Small rings have little beside gap and head.
     fn open_bytes_max(&self) -> u64 {
         let (pages, page) = (u64::from(self.pages), JOURNAL_PAGE_BYTES as u64);
         let most = pages.saturating_sub(self.gap() + 2 + pages / 16);
@@ -103,8 +103,8 @@ impl<S: Storage> Ring<S> {
         Ok(())
     }
 
-    /// Stages copies of the entries that must move, as long as they fit the head's page. One that the medium does not give
-    /// stays first in the queue, and its page is not entered: it is there still when the medium reads again. After
+    /// Stages copies of the entries that must move, as long as they fit the head's page. One that the medium does not
+    /// give stays first in the queue, and its page is not entered: it is there still when the medium reads again. After
     /// [`JOURNAL_READ_TRIES`] it is given up, for the calls that come since are not kept meanwhile.
     fn place_moving(&mut self) -> Result<(), JournalError> {
         while let Some(&Moving { seq, source }) = self.moving.front() {

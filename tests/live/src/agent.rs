@@ -353,8 +353,8 @@ fn modified(path: &Path) -> Option<SystemTime> {
     File::open(path).ok()?.metadata().ok()?.modified().ok()
 }
 
-/// Ends a command that runs until somebody ends it. By SIGTERM: what a background job starts ignores Ctrl-C's SIGINT, and
-/// so would the command where the tests run in one. It handles neither, so both do the same.
+/// Ends a command that runs until somebody ends it. By SIGTERM: what a background job starts ignores Ctrl-C's SIGINT,
+/// and so would the command where the tests run in one. It handles neither, so both do the same.
 ///
 /// # Errors
 /// It did not end.

@@ -1,7 +1,8 @@
 //! Keeps what the PBX sends during a test as a transcript with its records, for `tests/transcripts`.
 //!
-//! With `RINGPOST_KEEP_TRANSCRIPTS=DIR` each test of an office leaves `DIR/<flavour>/<test>.txt`, `.timing.tsv` and, when it
-//! passes, `.json`: the calls that `ringpost replay` tells of it, provided that they are those that the running ringpost told.
+//! With `RINGPOST_KEEP_TRANSCRIPTS=DIR` each test of an office leaves `DIR/<flavour>/<test>.txt`, `.timing.tsv` and,
+//! when it passes, `.json`: the calls that `ringpost replay` tells of it, provided that they are those that the running
+//! ringpost told.
 
 use std::fs::{self, File};
 use std::path::PathBuf;

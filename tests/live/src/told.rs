@@ -1,6 +1,7 @@
 //! A call as the telephones saw it, to be held against all that ringpost tells of it.
 //!
-//! What a scene does not mention must not be there: no queue, no transfer, no recording, no voicemail, and the call exact.
+//! What a scene does not mention must not be there: no queue, no transfer, no recording, no voicemail, and the call
+//! exact.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -289,7 +289,8 @@ live::scenario! {
         desk.press("*2,115")?;
         let colleague = exchange.ringing("115", "114", secs(15.0))?;
         colleague.answer()?;
-        // They talk. Who hangs up in the moment of the answer can crash an Asterisk 16 (bridge_basic.c, "Unexpected stimulus").
+        // They talk. Who hangs up in the moment of the answer can crash an Asterisk 16 (bridge_basic.c, "Unexpected
+        // stimulus").
         thread::sleep(secs(1.0));
         desk.hang_up()?;
         assert!(colleague.await_end(secs(1.0)).is_err(), "the colleague lost the call");

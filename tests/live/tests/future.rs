@@ -1,8 +1,8 @@
 //! Dates that do not fit into 32 bits: calls of 2040 and 2107, and of a machine that takes the one for 1970 at first.
 //!
-//! `tests/foreign future` runs these with programs of routers, on which a time of 32 bits would end in January 2038; it preloads
-//! what shifts the clock of this process, and with it the portal's, and of the agent by the file that RINGPOST_TEST_CLOCK names
-//! (`tests/foreign.c`). The exchange keeps the true time.
+//! `tests/foreign future` runs these with programs of routers, on which a time of 32 bits would end in January 2038; it
+//! preloads what shifts the clock of this process, and with it the portal's, and of the agent by the file that
+//! RINGPOST_TEST_CLOCK names (`tests/foreign.c`). The exchange keeps the true time.
 
 use std::env;
 use std::fs::{self, File};

@@ -105,7 +105,8 @@ impl Pbx {
         self.shared.state().trouble = trouble;
     }
 
-    /// What `CoreShowChannels` tells from now on besides the channels of played transcripts: packets without ActionID and without the closing empty line.
+    /// What `CoreShowChannels` tells from now on besides the channels of played transcripts: packets without ActionID
+    /// and without the closing empty line.
     pub fn set_channels(&self, channels: Vec<String>) {
         self.shared.state().channels = channels;
     }

@@ -1,10 +1,11 @@
-//! The package's life on a router with little memory: installed, configured, rebooted, upgraded, reloaded, removed, and kept by
-//! a new firmware. Calls come all the time, and in the end the portal must hold each of them once. Two routers live at once, for
-//! most of their time is waiting.
+//! The package's life on a router with little memory: installed, configured, rebooted, upgraded, reloaded, removed, and
+//! kept by a new firmware. Calls come all the time, and in the end the portal must hold each of them once. Two routers
+//! live at once, for most of their time is waiting.
 //!
-//! The root is read-only (squashfs) with the flash over it, as on OpenWrt; a JFFS2 that is new comes late, and until then the
-//! overlay is in memory. What OpenWrt has of its own (procd, rc.common, opkg, sysupgrade) is played by `tests/router/rom`, which
-//! says so in each file. The package is the released one, with its init script and its program.
+//! The root is read-only (squashfs) with the flash over it, as on OpenWrt; a JFFS2 that is new comes late, and until
+//! then the overlay is in memory. What OpenWrt has of its own (procd, rc.common, opkg, sysupgrade) is played by
+//! `tests/router/rom`, which says so in each file. The package is the released one, with its init script and its
+//! program.
 
 use crate::ledger::{Account, promised};
 use crate::machine::{Bench, Machine, Plan};
@@ -161,8 +162,8 @@ fn firmware(router: &mut Router, tell: &dyn Fn(&str)) -> Result<Figures, Trouble
     router.call()?;
     tell("installed again: runs at once; a call arrived");
 
-    // A new firmware without the package. The call that waits in the archive is delivered before the router goes down, so that
-    // what comes back is older than what the portal holds.
+    // A new firmware without the package. The call that waits in the archive is delivered before the router goes down,
+    // so that what comes back is older than what the portal holds.
     router.office.close_portal();
     let id = router.waiting_call()?;
     let archive = router.archive(&mut machine)?;

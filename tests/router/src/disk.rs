@@ -3,7 +3,8 @@
 //! Real eMMC and SD cards promise what was written only after a flush. So a write is kept in a list until the guest
 //! flushes, and at a power cut each unflushed write survives, is lost or is torn between two sectors, by the seed's
 //! choice. A killed qemu over an image file would keep every write that the guest's kernel had handed over, and so hide
-//! a missing flush. Counts what reaches it. Speaks the newstyle NBD protocol as far as qemu uses it, over a Unix socket.
+//! a missing flush. Counts what reaches it. Speaks the newstyle NBD protocol as far as qemu uses it, over a Unix
+//! socket.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -1,5 +1,5 @@
-//! A file system that is full, read-only or broken: the calls meanwhile arrive, it is told, and the journal goes on when it
-//! can.
+//! A file system that is full, read-only or broken: the calls meanwhile arrive, it is told, and the journal goes on
+//! when it can.
 
 use crate::ledger::{Account, promised};
 use crate::machine::Machine;

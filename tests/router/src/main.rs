@@ -1,5 +1,5 @@
-//! A laboratory: a small Linux under qemu, with ringpost as its work, on the file systems of routers. Its power is cut, its
-//! flash fails, and it is a router that the package is installed on.
+//! A laboratory: a small Linux under qemu, with ringpost as its work, on the file systems of routers. Its power is cut,
+//! its flash fails, and it is a router that the package is installed on.
 //!
 //! `tests/powercut` prepares it and calls it; `tests/README.md` tells what it does. It is no part of `cargo test`.
 

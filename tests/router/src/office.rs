@@ -80,7 +80,8 @@ impl Office {
         Ok(office)
     }
 
-    /// The configuration of ringpost, but for what it keeps on the router: `[pbx]` and then `[[crm]]`, which trusts `ca_file`.
+    /// The configuration of ringpost, but for what it keeps on the router: `[pbx]` and then `[[crm]]`, which trusts
+    /// `ca_file`.
     pub fn config(&self, ca_file: &str) -> String {
         let (port, webhook) = (self.pbx.address().port(), self.portal.webhook_url());
         format!(

@@ -1,7 +1,7 @@
 //! What one call costs the flash: bytes and syncs of the agent, and what of it reaches the medium.
 //!
-//! Calls come one by one, far enough apart that nothing of one rides with the next but what is meant to: the marks of its
-//! delivery. What the agent asks of the kernel is counted by the kernel; what the medium is asked for, by the flash
+//! Calls come one by one, far enough apart that nothing of one rides with the next but what is meant to: the marks of
+//! its delivery. What the agent asks of the kernel is counted by the kernel; what the medium is asked for, by the flash
 //! chip's driver or by the disk.
 
 use crate::ledger::promised;

@@ -1,5 +1,5 @@
-//! The lists of the PBX's peers: asked before the first call event of a process, so that its first call finds them known;
-//! later once a day, and after the PBX has started.
+//! The lists of the PBX's peers: asked before the first call event of a process, so that its first call finds them
+//! known; later once a day, and after the PBX has started.
 //!
 //! Stands apart from the other steps because these lists are a courtesy: a PBX that refuses them, or is slow with them,
 //! must not keep calls waiting. Before the call events they have [`AMI_PEERS_FIRST`] in all; what is not told by then

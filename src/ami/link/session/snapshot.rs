@@ -2,7 +2,8 @@
 //!
 //! Stands apart from the other steps because it is asked again and again, in two ways, and proves something beside: a
 //! channel that never told of itself shows that filters or the account let no call events pass. Bounded by
-//! [`CHANNELS`](crate::limits::CHANNELS) of one list, which the session counts. What has to be done with the channels is the tracker's work.
+//! [`CHANNELS`](crate::limits::CHANNELS) of one list, which the session counts. What has to be done with the channels
+//! is the tracker's work.
 
 use super::steps::Step;
 use super::{Pending, Session};

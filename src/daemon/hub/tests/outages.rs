@@ -31,8 +31,8 @@ impl Outage {
         Self { office, made: Vec::new(), last: 0, model: None, dropped: 0 }
     }
 
-    /// The next call, within [`PACE`]. One in a hundred is told by the PBX event by event; the others, to save time, are handed
-    /// to the hub as the tracker does when they are over.
+    /// The next call, within [`PACE`]. One in a hundred is told by the PBX event by event; the others, to save time,
+    /// are handed to the hub as the tracker does when they are over.
     fn call(&mut self) {
         self.last += 1;
         let linked = format!("{}.{}", 1_795_300_000 + self.last, self.last);

@@ -59,8 +59,8 @@ fn a_call_that_is_refused_again_is_in_the_list_again() {
     assert_eq!((office.posted().len(), office.ring.as_ref().unwrap().refused(Seq(0), 8).len()), (0, 1));
 }
 
-/// The journal's answer to an earlier question is on its way while the calls to be tried again are read from the oldest on:
-/// what was delivered meanwhile must not come back with it.
+/// The journal's answer to an earlier question is on its way while the calls to be tried again are read from the oldest
+/// on: what was delivered meanwhile must not come back with it.
 #[test]
 fn a_retry_at_any_moment_of_a_drain_delivers_no_call_twice() {
     for moment in 0..24 {

@@ -501,8 +501,8 @@ mod a_call_that_began_while_the_cable_was_cut {
     }
 }
 
-/// Flash that collects garbage for ten seconds at every sync: no card is late for it, no event is lost, and each call arrives
-/// once, as it was.
+/// Flash that collects garbage for ten seconds at every sync: no card is late for it, no event is lost, and each call
+/// arrives once, as it was.
 fn slow_flash(version: Version) -> Verdict {
     let wish = |_: &live::Exchange| {
         let environment = vec![("RINGPOST_TEST_SLOW_SYNC_MS".to_owned(), "10000".to_owned())];

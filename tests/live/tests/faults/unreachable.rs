@@ -1,5 +1,5 @@
-//! The way to the portal swallows everything: its TLS never answers, or the resolver does not. Telephones ring on meanwhile,
-//! and the loop that listens to them waits for nobody.
+//! The way to the portal swallows everything: its TLS never answers, or the resolver does not. Telephones ring on
+//! meanwhile, and the loop that listens to them waits for nobody.
 
 use std::ffi::OsString;
 use std::fs;

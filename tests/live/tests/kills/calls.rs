@@ -1,7 +1,7 @@
 //! Employees at work: calls of every kind, one after the other, each told as the telephones saw it.
 //!
-//! A worker owns two extensions and some clients, so that no two calls at once are of one client in one direction, and what
-//! the exchange lists can be told apart without looking at what ringpost made of it.
+//! A worker owns two extensions and some clients, so that no two calls at once are of one client in one direction, and
+//! what the exchange lists can be told apart without looking at what ringpost made of it.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,5 @@
-//! No call lost and none twice, in the large: an office at work, a portal that misbehaves at random, and an agent that is
-//! killed at random instants again and again. At the end the portal's list is the exchange's, one to one.
+//! No call lost and none twice, in the large: an office at work, a portal that misbehaves at random, and an agent that
+//! is killed at random instants again and again. At the end the portal's list is the exchange's, one to one.
 //!
 //! `RINGPOST_KILLS` says how many kills, `RINGPOST_KILLS_SEED` repeats the choices of an earlier run (not its timing).
 
@@ -23,8 +23,8 @@ use weather::Weather;
 
 /// Kills when nobody says how many.
 const KILLS: u32 = 40;
-/// How long the portal may take to have all calls once it is well and the agent lives: two rounds of looking, and then the
-/// pace of a small plan for each call, which ringpost keeps to.
+/// How long the portal may take to have all calls once it is well and the agent lives: two rounds of looking, and then
+/// the pace of a small plan for each call, which ringpost keeps to.
 const DRAINED: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(4));
 /// How long the exchange may take to list a call that is over.
 const LISTED: Duration = Duration::from_secs(10);
@@ -52,8 +52,8 @@ fn kill_in_an_office(version: Version) -> Verdict {
     let kills = number("RINGPOST_KILLS").map_or(KILLS, |kills| u32::try_from(kills).expect("a number of kills"));
     let seed = number("RINGPOST_KILLS_SEED").unwrap_or_else(|| fastrand::u64(..));
     eprintln!("Asterisk {version}: RINGPOST_KILLS={kills} RINGPOST_KILLS_SEED={seed}");
-    // A sync takes its time on flash, and a kill may come in the middle. The portal has a large plan: how a backlog fits
-    // into a small one is another test's.
+    // A sync takes its time on flash, and a kill may come in the middle. The portal has a large plan: how a backlog
+    // fits into a small one is another test's.
     let wish = |_: &live::Exchange| {
         let portal = PortalConfig {
             rate_limit: Some(RateLimit { blocked_at: 250.0, leak_per_second: 5.0 }),

@@ -1,8 +1,8 @@
 //! The portal's list of calls against the exchange's, one to one.
 //!
-//! The exchange's own list (CDR, by `linkedid`) says which calls there were; the telephones say when each began, who talked
-//! and until when. Of the portal exactly one finished call is demanded for each call of a client, with one exception, which
-//! is counted: AMI tells nothing of what began and ended while nobody listened.
+//! The exchange's own list (CDR, by `linkedid`) says which calls there were; the telephones say when each began, who
+//! talked and until when. Of the portal exactly one finished call is demanded for each call of a client, with one
+//! exception, which is counted: AMI tells nothing of what began and ended while nobody listened.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -13,7 +13,8 @@ use portal::FinishedCall;
 use crate::calls::{Direction, Kind, Played};
 use crate::killer::Absence;
 
-/// What a kill may take of a call beyond its absence: the mirror is behind by a tenth of a second, and a busy machine by more.
+/// What a kill may take of a call beyond its absence: the mirror is behind by a tenth of a second, and a busy machine
+/// by more.
 const BEHIND: Duration = Duration::from_millis(300);
 /// The talk that is behind on the mirror, which is written each second while calls are in progress.
 const TALK_BEHIND: f64 = 1.3;

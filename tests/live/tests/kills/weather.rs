@@ -17,8 +17,8 @@ const METHODS: [Option<&str>; 6] = [
     Some("telephony.externalcall.finish"),
     Some("voximplant.statistic.get"),
 ];
-/// Longest time without a new misbehaviour, in seconds. After each, ringpost waits two seconds or more before it goes on, and
-/// a portal that never lets it is no test of what is written down.
+/// Longest time without a new misbehaviour, in seconds. After each, ringpost waits two seconds or more before it goes
+/// on, and a portal that never lets it is no test of what is written down.
 const LULL: f64 = 5.0;
 /// Misbehaviours that may wait for their request at once.
 const WAITING: u32 = 8;

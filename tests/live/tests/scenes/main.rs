@@ -1,5 +1,5 @@
-//! Every way in which a call goes through an office, told right: played on a real Asterisk, told by the real ringpost to its
-//! journal and to the portal, and held against what the telephones saw, field by field.
+//! Every way in which a call goes through an office, told right: played on a real Asterisk, told by the real ringpost
+//! to its journal and to the portal, and held against what the telephones saw, field by field.
 //!
 //! These are the scenarios of `docs/calls.md`. `RINGPOST_KEEP_TRANSCRIPTS=DIR` keeps each as a transcript.
 
