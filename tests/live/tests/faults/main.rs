@@ -296,6 +296,25 @@ live::office! {
 }
 
 live::office! {
+    /// The portal does only after the end of the call what the killed agent asked for at its beginning.
+    pjsip fn killed_while_register_is_at_work_and_back_while_it_rings(office) {
+        office.portal.fault(Fault::slow_before(secs(8.0)).on(REGISTER));
+        let (client, call, phone) = ringing(office)?;
+        let arrived = |state: &portal::State| state.requests_of(REGISTER).next().map(drop);
+        office.portal.wait_for(DELIVERY, arrived).ok_or("the request at the portal")?;
+        office.agent.kill()?;
+        office.agent.start_live()?;
+        office.await_cards(&client, &[USER_OF_101])?;
+        let answered = phone.answer()?;
+        thread::sleep(secs(2.0));
+        let talk = call.hang_up()?.at - answered;
+        let both = |state: &portal::State| state.requests_of(REGISTER).filter(|request| request.succeeded()).nth(1).map(drop);
+        office.portal.wait_for(DELIVERY, both).ok_or("what the killed agent asked for")?;
+        assert_survived(office, &client, talk)
+    }
+}
+
+live::office! {
     pjsip fn killed_while_the_recording_is_sent(office) {
         killed_during(office, Fault::slow_after(secs(5.0)), "upload")
     }
