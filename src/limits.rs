@@ -5,8 +5,7 @@
 
 use core::time::Duration;
 
-// ---- AMI: bytes
-// -----------------------------------------------------------------------------------------------------------------
+// ---- AMI: bytes -----------------------------------------------------------------------------------------------------
 
 /// Longest AMI line kept, in bytes. Asterisk sends single lines over 4 KiB (AppData, CEL extra). A longer line is cut
 /// off: its head is kept, the rest is skipped and `oversize_lines` rises.
@@ -36,8 +35,7 @@ pub const AMI_ACTION_LINE_BYTES: usize = 1024;
 /// is refused and the caller told.
 pub const AMI_SEND_BYTES: usize = 16 * 1024;
 
-// ---- AMI: times of a connection
-// -------------------------------------------------------------------------------------------------
+// ---- AMI: times of a connection -------------------------------------------------------------------------------------
 
 /// Time allowed for a connection to the PBX, name look-up included. Then it counts as not answering.
 pub const AMI_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,8 +72,7 @@ pub const LOGIN_IN_USE_WAITS: [Duration; 3] =
 /// Waits after an answer that is not AMI's, or an account without call events: a person must act first.
 pub const NOT_USABLE_WAITS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(300)];
 
-// ---- AMI: what is asked
-// ---------------------------------------------------------------------------------------------------------
+// ---- AMI: what is asked ---------------------------------------------------------------------------------------------
 
 /// The list of channels is asked for a second time this long after login: it closes the races of the first.
 pub const RESYNC_SECOND: Duration = Duration::from_secs(60);
@@ -96,8 +93,7 @@ pub const AMI_STEPS: usize = 16;
 /// Outputs of the link that wait to be taken. One packet makes four at most, and they are drained before the next.
 pub const AMI_OUTPUTS: usize = 16;
 
-// ---- the family of PBX
-// ----------------------------------------------------------------------------------------------------------
+// ---- the family of PBX ----------------------------------------------------------------------------------------------
 
 /// Channels after which a family that was not recognised is looked for no more: an office has used all its contexts by
 /// then. The generic profile stays.
@@ -107,8 +103,7 @@ pub const FAMILY_TIME: Duration = Duration::from_secs(600);
 /// Channels without which time alone tells nothing of the family: a dozen calls. Until then only clear words count.
 pub const FAMILY_FEW_CHANNELS: u32 = 16;
 
-// ---- texts of a call
-// ------------------------------------------------------------------------------------------------------------
+// ---- texts of a call ------------------------------------------------------------------------------------------------
 
 /// Identity of a call in the CRM, in bytes: Bitrix24 takes at most 64 in EXTERNAL_CALL_ID. Longer ones keep their tail.
 pub const CALL_ID_BYTES: usize = 64;
@@ -129,8 +124,7 @@ pub const QUEUE_BYTES: usize = 32;
 /// A recording's path on the PBX, in bytes. A longer one cannot be used and is dropped; `dropped_recordings` rises.
 pub const RECORDING_PATH_BYTES: usize = 160;
 
-// ---- lists of a call
-// ------------------------------------------------------------------------------------------------------------
+// ---- lists of a call ------------------------------------------------------------------------------------------------
 
 /// Extensions that rang in one call. Further ones are not listed and the record says so.
 pub const RANG_PER_CALL: usize = 16;
@@ -141,8 +135,7 @@ pub const TRANSFERS_PER_CALL: usize = 6;
 /// Recording files of one call. Further ones are dropped; `dropped_recordings` rises.
 pub const RECORDINGS_PER_CALL: usize = 3;
 
-// ---- tracker tables
-// -------------------------------------------------------------------------------------------------------------
+// ---- tracker tables -------------------------------------------------------------------------------------------------
 
 /// Channels followed at once. At the cap the one unheard of for longest goes (hung up ones first, those in a talk
 /// last), its call is marked inexact, a resync is asked for. A list of channels pushes none out: what it has beyond the
@@ -178,8 +171,7 @@ pub const RESYNC_EVERY: Duration = Duration::from_secs(45);
 /// A call of which nothing is heard for so long, no list included, is ended as inexact: its end was lost.
 pub const CALL_SILENCE: Duration = Duration::from_secs(24 * 3600);
 
-// ---- the CRM side
-// ---------------------------------------------------------------------------------------------------------------
+// ---- the CRM side ---------------------------------------------------------------------------------------------------
 
 /// Largest answer of a CRM read, in bytes. The rest is cut and the answer counts as unreadable (in doubt).
 pub const CRM_ANSWER_BYTES: u64 = 256 * 1024;
@@ -253,8 +245,8 @@ pub const CRM_LIST_PAGES: u32 = 100;
 /// Methods of a CRM blocked at once by its operating time limit. At the cap the whole CRM waits.
 pub const BLOCKED_METHODS: usize = 8;
 
-/// How long a call in doubt waits after a crash before the CRM is asked, and one whose first register may have been
-/// under way before it is finished: the request that the crash cut off may still be running there.
+/// How long a call waits after a crash whose card may have been under way to the CRM, or which may have been delivered:
+/// the request that the crash cut off may still be running there.
 pub const AFTER_CRASH: Duration = Duration::from_secs(10);
 /// Bytes read of a recording to know what it is: room for the chunks that stand before a WAV's sound.
 pub const RECORDING_HEAD_BYTES: u64 = 4096;
@@ -270,8 +262,7 @@ pub const RECORDING_BYTES: u64 = 512 * 1024 * 1024;
 /// Slowest line that recordings are uploaded over, in bytes a second. Below it the upload is given up (in doubt).
 pub const UPLOAD_MIN_BYTES_PER_SEC: u64 = 16 * 1024;
 
-// ---- the configuration file
-// -----------------------------------------------------------------------------------------------------
+// ---- the configuration file -----------------------------------------------------------------------------------------
 
 /// Largest configuration file read, in bytes: a hundred times a full one. A larger one is refused.
 pub const CONFIG_BYTES: u64 = 64 * 1024;
@@ -314,8 +305,7 @@ pub const HOST_BYTES: usize = 253;
 /// is read whole. A larger one is refused.
 pub const CA_FILE_BYTES: u64 = 1024 * 1024;
 
-// ---- the process
-// ----------------------------------------------------------------------------------------------------------------
+// ---- the process ----------------------------------------------------------------------------------------------------
 
 /// How long a reload waits for the old journal's thread to let go of its file, which a flash that is slow holds up.
 /// Then the process ends, and the service manager starts the next one.
@@ -332,8 +322,7 @@ pub const MEMORY_BYTES: u64 = 64 * 1024 * 1024;
 /// How much sooner than others the kernel ends this process when memory is short, in its own unit (-1000 to 1000).
 pub const OOM_SCORE: i32 = 200;
 
-// ---- the log
-// --------------------------------------------------------------------------------------------------------------------
+// ---- the log --------------------------------------------------------------------------------------------------------
 
 /// One line of the log, in bytes. The rest is cut.
 pub const LOG_LINE_BYTES: usize = 1024;
@@ -440,8 +429,7 @@ pub const INBOX_CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// what it asked for happens all the same.
 pub const INBOX_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-// ---- the journal
-// ----------------------------------------------------------------------------------------------------------------
+// ---- the journal ----------------------------------------------------------------------------------------------------
 
 /// A page of the journal, in bytes: what JFFS2, UBIFS, ext4 and f2fs write as one. No record crosses one. Part of the
 /// format: never changes.
@@ -490,8 +478,7 @@ pub const JOURNAL_BATCH: usize = 64;
 /// A journal that could not be opened is tried again after this long.
 pub const JOURNAL_REOPEN_INTERVAL: Duration = Duration::from_secs(60);
 
-// ---- the mirror
-// -----------------------------------------------------------------------------------------------------------------
+// ---- the mirror -----------------------------------------------------------------------------------------------------
 
 /// Largest state of calls in progress, in bytes: [`CALLS`] at once with their tickets, at 2 KiB each; two of them are
 /// in memory at most, one that waits and one that is being written. A larger one is not written and the one before it

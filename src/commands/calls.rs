@@ -196,7 +196,8 @@ mod tests {
             daemon.mark(seq, Crm(place), Mark::Delivered { ticket: None }, clock::now());
         }
         let unwritten = unwritten(&daemon, &crms);
-        let reader = || ring(daemon.storage().clone(), &[crms[1], crms[0]]); // the configuration was put in another order
+        // The configuration was put in another order.
+        let reader = || ring(daemon.storage().clone(), &[crms[1], crms[0]]);
         let shown = |ring: &Ring<SimulatedMedium>| -> Vec<String> {
             ring.history(Seq(u64::MAX), 8).iter().rev().map(|item| outcome(None, &deliveries(item, &[]))).collect()
         };

@@ -158,8 +158,8 @@ pub trait Port: Send + Sync {
     /// Name for logs and `status`: the kind and, with several of one kind, its number.
     fn name(&self) -> &str;
 
-    /// Brings the cards in step with `call`: registers it when that is due, shows and hides. `ticket` and `shown` are
-    /// updated with what is known after it.
+    /// Brings the cards in step with `call`: registers it when that is due, for the user in the `ticket` and no other,
+    /// shows and hides. `ticket` and `shown` are updated with what is known after it.
     fn announce(&self, call: &LiveCall, ticket: &mut Ticket, shown: &mut Shown) -> Outcome;
 
     /// Freezes in `ticket` what [`announce`](Self::announce) would register with, without any request, so that it can

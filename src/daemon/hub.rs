@@ -392,7 +392,7 @@ impl Hub {
         log::info!("{}", Told(&record));
         let mut tickets = Vec::new();
         for (place, seat) in (0..).zip(&mut self.seats) {
-            let ticket = seat.schedule.finished(&record.id, now);
+            let ticket = seat.schedule.finished(&record.id);
             if seat.port.wants(&record) {
                 tickets.push((Crm(place), ticket));
             } else {

@@ -7,8 +7,9 @@
 use crate::call::live::LiveCall;
 use crate::call::mirror;
 use crate::call::record::CallRecord;
+use crate::clock::Monotonic;
 use crate::crm::{Shown, Ticket};
-use crate::deliver::cards::{Card, Unheard};
+use crate::deliver::cards::Card;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -45,9 +46,9 @@ pub struct CardImage {
     pub ticket: Ticket,
     /// Who has its card open.
     pub shown: Shown,
-    /// Requests about it whose answers were lost.
+    /// A request about it whose answer was lost may still be running until then.
     #[serde(default)]
-    pub unheard: Unheard,
+    pub doubt_until: Monotonic,
 }
 
 impl CardImage {
@@ -55,7 +56,8 @@ impl CardImage {
     pub fn of(crm: u32, card: &Card) -> Self {
         let mut ticket = card.ticket.clone();
         ticket.in_doubt |= card.is_in_flight();
-        Self { crm, call: card.call.clone(), ticket, shown: card.shown.clone(), unheard: card.unheard() }
+        let doubt_until = card.doubt_until();
+        Self { crm, call: card.call.clone(), ticket, shown: card.shown.clone(), doubt_until }
     }
 }
 

@@ -11,7 +11,6 @@ use crate::clock::Monotonic;
 use crate::crm::{Shown, Ticket};
 use crate::limits::{AFTER_CRASH, CARD_DEBOUNCE, CARD_WORTH, CARDS};
 use core::time::Duration;
-use serde::{Deserialize, Serialize};
 
 /// What is known of one live call at the CRM.
 #[derive(Clone, Debug)]
@@ -31,29 +30,9 @@ pub struct Card {
     announced: bool,
     due: Monotonic,
     changed: Monotonic,
-    unheard: Unheard,
+    /// A request about it whose answer was lost may still be running at the CRM until then.
+    doubt_until: Monotonic,
     progress: Progress,
-}
-
-/// Until when a request whose answer nobody heard may still be running at the CRM.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unheard {
-    /// The call is left alone until then.
-    pub call_until: Monotonic,
-    /// Its card may go, for while a call lives the CRM takes a second register for the first. The finished call waits:
-    /// a register that came after it would open the call anew. Never before `call_until`.
-    pub end_until: Monotonic,
-}
-
-impl Unheard {
-    /// Nothing is done about the call until then.
-    fn all_until(self, until: Monotonic) -> Self {
-        Self { call_until: self.call_until.max(until), ..self.end_until(until) }
-    }
-
-    fn end_until(self, until: Monotonic) -> Self {
-        Self { end_until: self.end_until.max(until), ..self }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,26 +72,34 @@ impl Cards {
             announced: false,
             due: now,
             changed: now,
-            unheard: Unheard::default(),
+            doubt_until: Monotonic::default(),
             progress: Progress::Fresh,
         });
         Ok(true)
     }
 
-    /// A card as an earlier process left it, with what that process knew to be `unheard`. Its last request may have
-    /// been about this card: one that was in doubt, or one that followed the frozen ticket at once.
-    pub fn restore(&mut self, call: LiveCall, ticket: Ticket, shown: Shown, unheard: Unheard, now: Monotonic) {
+    /// A card as an earlier process left it; a request of that process may still be running until `doubt_until`. So may
+    /// its last one: a ticket that was frozen and has no CALL_ID was on the way to the CRM, whether or not the mirror
+    /// came to say so.
+    pub fn restore(
+        &mut self,
+        call: LiveCall,
+        mut ticket: Ticket,
+        shown: Shown,
+        doubt_until: Monotonic,
+        now: Monotonic,
+    ) {
         let id = call.id.clone();
+        ticket.in_doubt |= ticket.user.is_some() && ticket.call.is_empty();
         let news = self.update(call, now) == Ok(true);
         let Some(card) = self.table.iter_mut().find(|card| news && card.call.id == id) else { return };
         card.announced = true;
         card.progress = if ticket.user.is_some() { Progress::Ready } else { Progress::Fresh };
-        card.unheard = match (ticket.in_doubt, ticket.user.is_some() && ticket.call.is_empty()) {
-            (true, _) => unheard.all_until(now + AFTER_CRASH),
-            (false, true) => unheard.end_until(now + AFTER_CRASH),
-            (false, false) => unheard,
-        };
-        card.due = card.due.max(card.unheard.call_until);
+        card.doubt_until = doubt_until;
+        if ticket.in_doubt {
+            card.doubt_until = doubt_until.max(now + AFTER_CRASH);
+        }
+        card.due = card.due.max(card.doubt_until);
         (card.ticket, card.shown) = (ticket, shown);
     }
 
@@ -177,8 +164,8 @@ impl Cards {
         card.dirty |= repeat && !card.ending;
         // It was registered while the call went away: now there is something to close.
         card.dirty |= card.leaving && !card.ticket.call.is_empty() && !card.shown.0.is_empty();
-        card.unheard = card.unheard.all_until(doubt_until);
-        card.due = card.due.max(card.unheard.call_until);
+        card.doubt_until = card.doubt_until.max(doubt_until);
+        card.due = card.due.max(card.doubt_until);
         true
     }
 
@@ -187,16 +174,17 @@ impl Cards {
         for card in self.table.iter_mut().filter(|card| card.ticket.user.is_none() && !card.ending) {
             card.dirty = true;
             card.due = now;
+            card.prepare_anew();
         }
     }
 
     /// The call is over: its ticket as far as known. The card stays until [`take`](Self::take).
-    pub fn end(&mut self, id: &CallId, now: Monotonic) -> Ticket {
+    pub fn end(&mut self, id: &CallId) -> Ticket {
         let Some(card) = self.table.iter_mut().find(|card| card.call.id == *id) else { return Ticket::default() };
         card.ending = true;
         card.dirty = false;
         let mut ticket = card.ticket.clone();
-        ticket.in_doubt |= card.is_in_flight() || now < card.unheard.end_until;
+        ticket.in_doubt |= card.is_in_flight();
         ticket
     }
 
@@ -208,7 +196,7 @@ impl Cards {
         card.call.ringing.clear();
         card.call.caller.clear();
         card.call.talking = None;
-        (card.dirty, card.due, card.changed) = (!card.ticket.call.is_empty(), now.max(card.unheard.call_until), now);
+        (card.dirty, card.due, card.changed) = (!card.ticket.call.is_empty(), now.max(card.doubt_until), now);
     }
 
     /// The call is a fact in hand: its card leaves the table.
@@ -244,12 +232,20 @@ impl Card {
         }
         self.call = call;
         self.changed = now;
+        self.prepare_anew();
         if !self.dirty {
             self.dirty = true;
             let due = if self.announced || self.is_in_flight() { now + CARD_DEBOUNCE } else { now };
-            self.due = due.max(self.unheard.call_until);
+            self.due = due.max(self.doubt_until);
         }
         true
+    }
+
+    /// A user who is known only now is frozen and mirrored like any other before the CRM is asked.
+    fn prepare_anew(&mut self) {
+        if self.ticket.user.is_none() && !self.is_in_flight() {
+            self.progress = Progress::Fresh;
+        }
     }
 
     fn is_due(&self, now: Monotonic) -> bool {
@@ -257,8 +253,8 @@ impl Card {
     }
 
     /// Until when a request about it may still be running at the CRM without our knowing.
-    pub fn unheard(&self) -> Unheard {
-        self.unheard
+    pub fn doubt_until(&self) -> Monotonic {
+        self.doubt_until
     }
 
     /// Whether a lane works on it.

@@ -145,8 +145,8 @@ impl Schedule {
     }
 
     /// The call is over: what the CRM knows of it, for the journal. Its card waits for [`appended`](Self::appended).
-    pub fn finished(&mut self, id: &CallId, now: Monotonic) -> Ticket {
-        self.cards.end(id, now)
+    pub fn finished(&mut self, id: &CallId) -> Ticket {
+        self.cards.end(id)
     }
 
     /// No record of the call follows for this CRM (it became part of another one, or the CRM does not want it): its
@@ -166,8 +166,8 @@ impl Schedule {
         let journalled = ticket.clone();
         let fact = match self.cards.take(card) {
             Some(card) => {
-                let (in_flight, settles) = (card.is_in_flight(), card.unheard().end_until);
-                Fact::fresh(seq, record, card.ticket, card.shown, in_flight).not_before(settles)
+                let (in_flight, doubt_until) = (card.is_in_flight(), card.doubt_until());
+                Fact::fresh(seq, record, card.ticket, card.shown, in_flight).not_before(doubt_until)
             }
             // It was in doubt when an earlier process ended, whose last request may still be running.
             None if ticket.in_doubt => {

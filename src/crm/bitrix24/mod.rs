@@ -104,11 +104,9 @@ impl Bitrix24 {
     }
 
     /// Registers a live call, with the card for its user at once, so that one ring is one request.
-    fn register_live(&self, call: &LiveCall, wanted: &cards::Party, ticket: &mut Ticket) -> Result<Shown, Outcome> {
-        let Some(user) = ticket.user.or(wanted.first().copied()) else { return Ok(Shown::default()) };
-        ticket.user = Some(user);
+    fn register_live(&self, call: &LiveCall, user: u32, show: bool, ticket: &mut Ticket) -> Result<Shown, Outcome> {
         let mut facts = Facts::of_live(call, &self.settings.anonymous, self.api.dated(crate::clock::now()));
-        let (show, create) = (wanted.contains(&user), cards::creates(self.settings.create, call.direction));
+        let create = cards::creates(self.settings.create, call.direction);
         loop {
             let params = request::register(&facts, user, show, create);
             let fault = match self.api.call::<Object<Registered>>(Lane::Cards, method::REGISTER, &params) {
@@ -135,10 +133,12 @@ impl Bitrix24 {
     fn try_announce(&self, call: &LiveCall, ticket: &mut Ticket, shown: &mut Shown) -> Result<(), Outcome> {
         let wanted = self.wanted(call);
         if ticket.call.is_empty() {
-            if wanted.is_empty() || ticket.in_doubt && is_old(call) {
+            // Without a user nobody was known when it was prepared: it will be prepared anew.
+            let Some(user) = ticket.user.filter(|_| !wanted.is_empty()) else { return Ok(()) };
+            if ticket.in_doubt && is_old(call) {
                 return Ok(());
             }
-            *shown = self.register_live(call, &wanted, ticket)?;
+            *shown = self.register_live(call, user, wanted.contains(&user), ticket)?;
         }
         let (show, hide) = cards::difference(&wanted, shown);
         if !show.is_empty() {

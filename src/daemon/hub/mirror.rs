@@ -37,11 +37,11 @@ impl Mirrored {
 impl Hub {
     /// Cards of calls that live or have just ended; the others are closed wherever they are open, and forgotten.
     pub(super) fn restore_cards(&mut self, cards: Vec<CardImage>, finished: &[CallId], now: Monotonic) {
-        for CardImage { crm, call, ticket, shown, unheard } in cards {
+        for CardImage { crm, call, ticket, shown, doubt_until } in cards {
             let id = call.id.clone();
             let lives = self.tracker.knows(&id) || finished.contains(&id);
             let Some(seat) = self.seats.iter_mut().find(|seat| seat.tag.bits() == crm) else { continue };
-            seat.schedule.cards().restore(call, ticket, shown, unheard, now);
+            seat.schedule.cards().restore(call, ticket, shown, doubt_until, now);
             if !lives {
                 log::info!("{}: closing the card of call {id}, which is no more", seat.port.name());
                 seat.schedule.dropped(&id, now);
@@ -52,7 +52,7 @@ impl Hub {
     pub(super) fn restore_finished(&mut self, image: FinishedImage, now: Monotonic) {
         let tickets = self.known_tickets(&image.tickets);
         for (place, seat) in (0..).zip(&mut self.seats) {
-            seat.schedule.finished(&image.record.id, now);
+            seat.schedule.finished(&image.record.id);
             if !tickets.iter().any(|(crm, _)| *crm == Crm(place)) {
                 seat.schedule.dropped(&image.record.id, now);
             }

@@ -1,5 +1,6 @@
 //! The schedule in virtual time, with a CRM that answers whatever the test says.
 
+mod kills;
 mod recordings;
 mod telling;
 
@@ -146,7 +147,7 @@ fn a_call_waits_for_its_card_and_takes_over_its_ticket() {
     schedule.live(live("o-1", &["101"]), at(1).mono);
     prepare(&mut schedule, at(1));
     assert!(matches!(schedule.poll_job(at(1)), Some(Job::Announce { .. })));
-    let ticket = schedule.finished(&CallId::try_from("o-1").unwrap(), at(2).mono);
+    let ticket = schedule.finished(&CallId::try_from("o-1").unwrap());
     assert!(ticket.in_doubt, "the register may have been executed");
     schedule.appended(Some(Seq(100)), Arc::new(record("o-1", at(2), &[])), ticket);
     assert!(schedule.poll_job(at(2)).is_none(), "one request at a time for one call");
@@ -256,7 +257,7 @@ fn a_card_in_doubt_holds_back_its_repeat_and_its_call_until_the_first_is_over() 
     schedule.report(Report { ticket: doubtful, ..report(Lane::Cards, in_doubt(10)) }, at(2));
     schedule.live(live("o-1", &["101", "102"]), at(3).mono);
     assert!(schedule.poll_job(at(11)).is_none(), "the first register may still be running");
-    let ticket = schedule.finished(&CallId::try_from("o-1").unwrap(), at(11).mono);
+    let ticket = schedule.finished(&CallId::try_from("o-1").unwrap());
     assert!(ticket.in_doubt);
     schedule.appended(Some(Seq(7)), Arc::new(record("o-1", at(11), &[])), ticket);
     assert!(schedule.poll_job(at(11)).is_none(), "and so its call waits too");

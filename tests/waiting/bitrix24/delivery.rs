@@ -68,8 +68,7 @@ fn unknown_extensions_and_people_who_left_fall_to_the_default_user() {
 fn who_leaves_between_register_and_finish_is_replaced() {
     let office = Office::open();
     let mut work = Work::new(answered("office-1.1", "102", 3_000));
-    let live = super::office::live(&work.call, &["102"], None);
-    assert_eq!(office.bitrix.announce(&live, &mut work.ticket, &mut work.shown), Outcome::Done);
+    assert_eq!(office.announce(&mut work, &["102"], None), Outcome::Done);
     office.portal.set_user(portal::User { active: false, ..portal::User::new(12, "102") });
     assert_eq!(office.deliver(&mut work), [Outcome::Done]);
     let call = office.only_call();
@@ -94,8 +93,7 @@ fn two_calls_of_one_client_at_one_time_stay_two() {
     let (mut one, mut two) = (Work::new(missed("office-1.1")), Work::new(missed("office-1.2")));
     two.call.line = bounded(b"74951112244");
     for work in [&mut one, &mut two] {
-        let live = super::office::live(&work.call, &["101"], None);
-        assert_eq!(office.bitrix.announce(&live, &mut work.ticket, &mut work.shown), Outcome::Done);
+        assert_eq!(office.announce(work, &["101"], None), Outcome::Done);
     }
     assert_eq!(office.portal.live_calls().len(), 2);
     office.deliver(&mut two);

@@ -1,11 +1,11 @@
 //! Every way a portal can misbehave: in the end there is exactly one finished call.
 
-use super::office::{Office, SECRET, Work, answered, live, missed};
+use super::office::{Office, SECRET, Work, answered, missed};
 use crate::backlog::REGISTER;
 use portal::{Certificate, Fault, OperatingLimit, PortalConfig, RateLimit, Wording};
 use ringpost::config::Create;
 use ringpost::crm::http::{Allowance, Http, HttpFault};
-use ringpost::crm::{Freshness, Outcome, Port};
+use ringpost::crm::{Freshness, Outcome};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -104,7 +104,7 @@ fn after_503_everybody_waits_and_nothing_is_in_doubt() {
     let before = office.portal.requests().len();
     let deadline = Instant::now() + Duration::from_secs(20);
     // A card waits three seconds for its turn, and then is told how long it would take.
-    while office.bitrix.announce(&live(&two.call, &["101"], None), &mut two.ticket, &mut two.shown) != Outcome::Done {
+    while office.announce(&mut two, &["101"], None) != Outcome::Done {
         assert!(Instant::now() < deadline, "no turn for a card");
     }
     let waited = office.portal.requests();
@@ -145,7 +145,7 @@ fn a_method_out_of_time_rests_and_the_others_go_on() {
     let Outcome::Retry { after: Some(after), .. } = outcome else { panic!("{outcome:?}") };
     assert!(after <= Duration::from_secs(8), "the portal said when: {after:?}");
     let mut three = Work::new(missed("office-1.3"));
-    let card = office.bitrix.announce(&live(&three.call, &["101"], None), &mut three.ticket, &mut three.shown);
+    let card = office.announce(&mut three, &["101"], None);
     assert_eq!(card, Outcome::Done);
     office.deliver(&mut two);
     assert_eq!(office.portal.calls().len(), 2);
@@ -169,7 +169,7 @@ fn finished_by_an_earlier_process_is_found_and_not_posted_again() {
 fn registered_by_an_earlier_process_is_finished_under_the_same_name() {
     let mut office = Office::open();
     let mut work = Work::new(answered("office-1.1", "101", 5_000));
-    office.bitrix.announce(&live(&work.call, &["101"], None), &mut work.ticket, &mut work.shown);
+    office.announce(&mut work, &["101"], None);
     // What an earlier process knew of CALL_ID may have died with it, the user is mirrored.
     work.ticket.call.clear();
     work.in_doubt = true;

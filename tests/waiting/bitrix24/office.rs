@@ -60,6 +60,13 @@ impl Office {
         self.bitrix = port(&self.portal, |_| ());
     }
 
+    /// Brings the cards in step with who rings and talks, for the user who was frozen before or is now.
+    pub fn announce(&self, work: &mut Work, ringing: &[&str], talking: Option<&str>) -> Outcome {
+        let call = live(&work.call, ringing, talking);
+        self.bitrix.prepare(&call, &mut work.ticket);
+        self.bitrix.announce(&call, &mut work.ticket, &mut work.shown)
+    }
+
     /// Delivers as the schedule does until the port says that it is done; returns the outcomes on the way.
     pub fn deliver(&self, work: &mut Work) -> Vec<Outcome> {
         self.deliver_as(work, Freshness::Fresh)

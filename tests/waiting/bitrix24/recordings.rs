@@ -142,8 +142,7 @@ fn what_is_no_recording_is_refused_and_what_is_not_there_waits() {
 fn a_call_that_is_not_finished_yet_gets_its_recording_later() {
     let (office, scratch) = (Office::open(), Scratch::new("early"));
     let mut work = Work::new(answered("office-1.1", "101", 5_000));
-    let live = super::office::live(&work.call, &["101"], None);
-    office.bitrix.announce(&live, &mut work.ticket, &mut work.shown);
+    office.announce(&mut work, &["101"], None);
     let file = scratch.file("x.wav", &sound(100));
     assert!(matches!(attach(&office, &work, &file, false), Outcome::Retry { .. }));
     office.deliver(&mut work);

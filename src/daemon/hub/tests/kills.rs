@@ -65,39 +65,31 @@ fn a_kill_at_any_moment_of_a_call_leaves_one_call_with_its_talk_time() {
 
 #[test]
 fn a_register_that_comes_after_its_process_was_killed_leaves_no_call_open() {
-    // Killed once or again, before or after the next process registered the call and it ended.
-    for (again_after_register, again_after_end) in [(false, false), (true, false), (false, true), (true, true)] {
+    // Whether the next process is killed as well, while it rings or when it is over.
+    for (again_while_it_rings, again_when_it_is_over) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut office = Office::new();
         office.secs(1);
         office.portal().mood = Mood::Slow;
         office.ring("1.1");
         office.keep_unheard();
-        let kill_while_it_rings = |office: &mut Office| {
+        office.portal().mood = Mood::Well;
+        for _ in 0..=u8::from(again_while_it_rings) {
             office.kill();
             office.list_in_state(Some("1.1"), 5);
             office.secs(1);
-        };
-        office.portal().mood = Mood::Well;
-        kill_while_it_rings(&mut office);
-        assert_eq!(office.portal().announced(), 1, "the card does not wait for what may have become of the first one");
-        if again_after_register {
-            kill_while_it_rings(&mut office);
         }
         office.hang_up("1.1");
         office.secs(1);
-        if again_after_end {
+        if again_when_it_is_over {
             office.kill();
             office.list(None);
         }
         office.secs(2);
+        assert!(office.posted().is_empty(), "finished before what was asked first must be over");
         office.execute_late();
         office.secs(600);
         office.the_call();
-        assert!(
-            office.portal().open.is_empty(),
-            "{again_after_register}, {again_after_end}: {:#?}",
-            office.portals[0].done
-        );
+        assert!(office.portal().open.is_empty(), "{:#?}", office.portals[0].done);
     }
 }
 
@@ -178,7 +170,8 @@ fn a_journal_that_sleeps_holds_up_neither_cards_nor_the_next_calls_and_loses_not
     office.secs(60);
     assert!(office.posted().is_empty(), "not before it is safe");
     office.ring("2.1");
-    assert_eq!(office.portal().announced(), 3, "{:?}", office.portals[0].done); // rings, is answered, the next one rings
+    // It rings, is answered, the next one rings.
+    assert_eq!(office.portal().announced(), 3, "{:?}", office.portals[0].done);
     office.kill();
     office.journal_sleeps = false;
     office.list(None);
