@@ -9,4 +9,5 @@ mod bitrix24;
 mod demo;
 mod drain;
 mod journal;
+mod kick;
 mod reload;

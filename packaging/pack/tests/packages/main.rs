@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // a test that panics has found something
 
 mod apk;
+mod architectures;
 mod command;
 mod deb;
 mod ipk;
