@@ -27,8 +27,9 @@ pub struct Ticket {
     pub call: Text<TICKET_BYTES>,
     /// The user it was registered for. Frozen before the first register is sent: another user would make another call.
     pub user: Option<u32>,
-    /// A register or finish may have been executed without its answer having reached us. Set and cleared by the port;
-    /// it outlives [`Outcome::Retry`] and [`Outcome::Suspend`], so that a later attempt still looks first.
+    /// A register or finish may have been executed without its answer having reached us. Set and cleared by the port,
+    /// and set where a call is written down of which a request may be under way. It outlives [`Outcome::Retry`] and
+    /// [`Outcome::Suspend`], so that a later attempt still looks first.
     pub in_doubt: bool,
     /// How often the CRM failed in the middle of finishing the call, leaving something behind each time.
     #[serde(default)]

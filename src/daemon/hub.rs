@@ -337,7 +337,7 @@ impl Hub {
     /// Writes the mirror for the last time and closes the journal, whose last reply is [`Reply::Closed`]. False when
     /// the journal is too busy to be told.
     pub fn close(&mut self, now: Stamp) -> bool {
-        self.mirrored.dirty = true;
+        (self.mirrored.dirty, self.mirrored.is_last) = (true, true);
         self.write_mirror(now);
         self.send_appends();
         self.journal.request(Request::Close).is_ok()

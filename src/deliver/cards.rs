@@ -78,34 +78,26 @@ impl Cards {
         Ok(true)
     }
 
-    /// A card as an earlier process left it; a request of that process may still be running until `doubt_until`. So may
-    /// its last one: a ticket that was frozen and has no CALL_ID was on the way to the CRM, whether or not the mirror
-    /// came to say so.
-    pub fn restore(
-        &mut self,
-        call: LiveCall,
-        mut ticket: Ticket,
-        shown: Shown,
-        doubt_until: Monotonic,
-        now: Monotonic,
-    ) {
+    /// A card as an earlier process left it; a request of that process may still be running until `doubt_until`. One
+    /// that is not registered goes only when the mirror of this process holds it.
+    pub fn restore(&mut self, call: LiveCall, ticket: Ticket, shown: Shown, doubt_until: Monotonic, now: Monotonic) {
         let id = call.id.clone();
-        ticket.in_doubt |= ticket.user.is_some() && ticket.call.is_empty();
         let news = self.update(call, now) == Ok(true);
         let Some(card) = self.table.iter_mut().find(|card| news && card.call.id == id) else { return };
         card.announced = true;
-        card.progress = if ticket.user.is_some() { Progress::Ready } else { Progress::Fresh };
+        card.progress = if ticket.call.is_empty() { Progress::Fresh } else { Progress::Ready };
         card.doubt_until = doubt_until;
         if ticket.in_doubt {
+            // The request that the crash cut off may still be running.
             card.doubt_until = doubt_until.max(now + AFTER_CRASH);
         }
         card.due = card.due.max(card.doubt_until);
         (card.ticket, card.shown) = (ticket, shown);
     }
 
-    /// Cards of which the CRM may know, for the mirror.
+    /// Cards of which the CRM may know or soon will, for the mirror: their user is frozen.
     pub fn known(&self) -> impl Iterator<Item = &Card> {
-        self.table.iter().filter(|card| card.progress != Progress::Fresh)
+        self.table.iter().filter(|card| card.ticket.user.is_some())
     }
 
     /// The next card that is about to be announced for the first time and wants its ticket prepared; it is held until
@@ -255,6 +247,12 @@ impl Card {
     /// Until when a request about it may still be running at the CRM without our knowing.
     pub fn doubt_until(&self) -> Monotonic {
         self.doubt_until
+    }
+
+    /// Whether it may be registered at any moment.
+    pub fn may_go(&self) -> bool {
+        let is_frozen = self.ticket.user.is_some() && self.ticket.call.is_empty();
+        is_frozen && matches!(self.progress, Progress::Held | Progress::Ready)
     }
 
     /// Whether a lane works on it.

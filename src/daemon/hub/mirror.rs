@@ -25,6 +25,8 @@ pub(super) struct Mirrored {
     /// The write after which held cards may go.
     awaited: Option<u64>,
     at: Monotonic,
+    /// Nothing is asked of the CRMs any more: what is written next stays true.
+    pub is_last: bool,
 }
 
 impl Mirrored {
@@ -109,9 +111,19 @@ impl Hub {
     fn image(&self, now: Stamp) -> Image<'_> {
         Image {
             tracker: self.tracker.export(self.last_heard.unwrap_or(now)),
-            cards: self.seats.iter().flat_map(card_images).collect(),
+            cards: self.seats.iter().flat_map(|seat| self.card_images(seat)).collect(),
             finished: self.unsafe_calls(),
         }
+    }
+
+    /// As they are when this is read: what may go at any moment is then on the way, and nobody writes it down.
+    fn card_images(&self, seat: &Seat) -> impl Iterator<Item = CardImage> {
+        let (tag, is_last) = (seat.tag.bits(), self.mirrored.is_last);
+        seat.schedule.known_cards().map(move |card| {
+            let mut image = CardImage::of(tag, card);
+            image.ticket.in_doubt |= card.may_go() && !is_last;
+            image
+        })
     }
 
     /// The present state as another process would read it.
@@ -167,8 +179,4 @@ impl Hub {
             }
         }
     }
-}
-
-fn card_images(seat: &Seat) -> impl Iterator<Item = CardImage> {
-    seat.schedule.known_cards().map(|card| CardImage::of(seat.tag.bits(), card))
 }

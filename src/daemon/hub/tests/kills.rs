@@ -3,7 +3,7 @@
 use super::lane::{Done, Mood};
 use super::world::{Office, talk_secs};
 use crate::call::record::Disposition;
-use crate::limits::{CALLS_IN_HAND, FRESH_CALL};
+use crate::limits::{AFTER_CRASH, CALLS_IN_HAND, FRESH_CALL};
 use core::time::Duration;
 
 #[test]
@@ -90,6 +90,32 @@ fn a_register_that_comes_after_its_process_was_killed_leaves_no_call_open() {
         office.secs(600);
         office.the_call();
         assert!(office.portal().open.is_empty(), "{:#?}", office.portals[0].done);
+    }
+}
+
+#[test]
+fn a_card_that_was_not_sent_before_an_orderly_end_goes_at_once() {
+    for is_orderly in [true, false] {
+        let mut office = Office::new();
+        office.secs(1);
+        office.portal().mood = Mood::Down;
+        office.ring("1.1");
+        office.portal().mood = Mood::Well;
+        assert!(!is_orderly || office.hub.close(office.now));
+        office.kill();
+        office.desk.0.borrow_mut().mirror_waits = true;
+        office.list_in_state(Some("1.1"), 5);
+        office.secs(1);
+        assert_eq!(office.portal().announced(), 0, "the mirror does not say that it goes");
+        office.desk.0.borrow_mut().mirror_waits = false;
+        office.desk.0.borrow_mut().write_mirror();
+        office.secs(1);
+        assert_eq!(office.portal().announced(), usize::from(is_orderly));
+        office.secs(AFTER_CRASH.as_secs());
+        assert_eq!(office.portal().announced(), 1);
+        office.hang_up("1.1");
+        office.secs(600);
+        office.the_call();
     }
 }
 

@@ -1,4 +1,4 @@
-//! Cards as a process that was killed left them: what may have been on the way to the CRM then, and what was not.
+//! Cards as an earlier process left them: what may have been on the way to the CRM then, and what was not.
 
 use super::*;
 
@@ -13,18 +13,23 @@ fn frozen() -> Ticket {
     Ticket { user: Some(11), ..Ticket::default() }
 }
 
+fn on_the_way() -> Ticket {
+    Ticket { in_doubt: true, ..frozen() }
+}
+
 #[test]
 fn a_card_that_may_be_on_the_way_is_asked_for_again_when_that_request_must_be_over() {
-    let mut schedule = restored(frozen());
+    let mut schedule = restored(on_the_way());
+    prepare(&mut schedule, at(10));
     assert!(schedule.poll_job(at(10)).is_none(), "one request at a time for one call");
     assert_eq!(schedule.poll_timeout(), Some(at(11).mono));
-    let Some(Job::Announce { ticket, .. }) = schedule.poll_job(at(11)) else { panic!("no card") };
-    assert!(ticket.in_doubt && ticket.user == Some(11));
+    prepare(&mut schedule, at(11));
+    assert!(matches!(schedule.poll_job(at(11)), Some(Job::Announce { ticket, .. }) if ticket == on_the_way()));
 }
 
 #[test]
 fn a_call_whose_card_may_be_on_the_way_is_finished_after_it() {
-    let mut schedule = restored(frozen());
+    let mut schedule = restored(on_the_way());
     let ticket = schedule.finished(&CallId::try_from("o-1").unwrap());
     assert!(ticket.in_doubt, "the next process has to wait as well");
     schedule.appended(Some(Seq(7)), Arc::new(record("o-1", at(3), &[])), ticket);
@@ -36,6 +41,15 @@ fn a_call_whose_card_may_be_on_the_way_is_finished_after_it() {
 fn a_card_that_the_crm_knows_goes_on_at_once() {
     let mut schedule = restored(registered());
     assert!(matches!(schedule.poll_job(at(1)), Some(Job::Announce { ticket, .. }) if ticket == registered()));
+}
+
+#[test]
+fn a_card_that_was_not_sent_goes_when_the_next_process_has_mirrored_it() {
+    let mut schedule = restored(frozen());
+    assert!(schedule.poll_job(at(1)).is_none(), "the mirror says that it was not sent");
+    assert_eq!(schedule.known_cards().count(), 1);
+    prepare(&mut schedule, at(1));
+    assert!(matches!(schedule.poll_job(at(1)), Some(Job::Announce { ticket, .. }) if ticket == frozen()));
 }
 
 #[test]
