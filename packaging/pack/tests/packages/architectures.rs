@@ -20,14 +20,23 @@ const COMMON: [&str; 11] = [
     "x86_64",
 ];
 
-/// The program of each name.
-fn table() -> BTreeMap<String, String> {
-    let text = fs::read_to_string(original().join("packaging/targets.tsv")).unwrap();
-    let rows = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+/// The program of each name, which stands once.
+fn by_name<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<&'a str, &'a str> {
+    let mut programs = BTreeMap::new();
+    for (name, target) in pairs {
+        assert_eq!(programs.insert(name, target), None, "{name} stands twice");
+    }
+    programs
+}
+
+fn table() -> String {
+    fs::read_to_string(original().join("packaging/targets.tsv")).unwrap()
+}
+
+fn programs(table: &str) -> BTreeMap<&str, &str> {
+    let rows = table.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let columns = rows.map(|row| row.split('\t').collect::<Vec<_>>());
-    columns
-        .flat_map(|row| row[1].split(' ').map(|name| (name.to_owned(), row[0].to_owned())).collect::<Vec<_>>())
-        .collect()
+    by_name(columns.flat_map(|row| row[1].split(' ').map(move |name| (name, row[0]))))
 }
 
 /// The last part of a name tells of a floating-point unit that the whole system may use. Without one, and on ARM before
@@ -48,16 +57,17 @@ fn needed(name: &str) -> &'static str {
 
 #[test]
 fn no_router_gets_a_program_for_another_processor() {
-    for (name, target) in table() {
-        assert_eq!(target, needed(&name), "{name}");
+    for (name, target) in programs(&table()) {
+        assert_eq!(target, needed(name), "{name}");
     }
 }
 
 #[test]
 fn the_common_routers_have_a_package() {
     let table = table();
+    let programs = programs(&table);
     for name in COMMON {
-        assert!(table.contains_key(name), "{name}");
+        assert!(programs.contains_key(name), "{name}");
     }
 }
 
@@ -65,16 +75,17 @@ fn the_common_routers_have_a_package() {
 fn the_pages_of_the_installation_list_the_same_names() {
     for page in ["docs/install/openwrt.md", "docs/ru/install/openwrt.md"] {
         let text = fs::read_to_string(original().join(page)).unwrap();
-        let mut listed = BTreeMap::new();
-        let mut target = String::new();
         let head = text.lines().position(|line| line.starts_with("| `mipsel_24kc`")).unwrap();
-        for row in text.lines().skip(head).take_while(|line| line.starts_with('|')) {
+        let mut target = "";
+        let rows = text.lines().skip(head).take_while(|line| line.starts_with('|')).flat_map(|row| {
             let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            // The others say: the same.
             if cells[2].contains("-linux-musl") {
-                target = cells[2].to_owned();
+                target = cells[2];
             }
-            listed.extend(cells[1].split('`').skip(1).step_by(2).map(|name| (name.to_owned(), target.clone())));
-        }
-        assert_eq!(listed, table(), "{page}");
+            let program = target;
+            cells[1].split('`').skip(1).step_by(2).map(move |name| (name, program))
+        });
+        assert_eq!(by_name(rows), programs(&table()), "{page}");
     }
 }

@@ -298,14 +298,15 @@ live::office! {
 live::office! {
     /// The portal does only after the end of the call what the killed agent asked for at its beginning.
     pjsip fn killed_while_register_is_at_work_and_back_while_it_rings(office) {
-        office.portal.fault(Fault::slow_before(secs(8.0)).on(REGISTER));
+        // Less than the ten seconds that the next agent waits for it.
+        office.portal.fault(Fault::slow_before(secs(9.0)).on(REGISTER));
         let (client, call, phone) = ringing(office)?;
         let arrived = |state: &portal::State| state.requests_of(REGISTER).next().map(drop);
         office.portal.wait_for(DELIVERY, arrived).ok_or("the request at the portal")?;
         office.agent.kill()?;
         office.agent.start_live()?;
         let answered = phone.answer()?;
-        thread::sleep(secs(2.0));
+        thread::sleep(secs(1.0));
         let talk = call.hang_up()?.at - answered;
         let first = |state: &portal::State| state.requests_of(REGISTER).next().filter(|first| first.succeeded()).map(drop);
         assert!(office.portal.look(first).is_none(), "the call took longer than the portal");
