@@ -16,7 +16,7 @@ fail() {
 code=0
 words=$(ringpost check 2>&1) || code=$?
 [ "$code" = 2 ] || fail "check of the file as it came ended with $code: $words"
-echo "$words" | grep -q change-me || fail "check does not say what to edit: $words"
+echo "$words" | grep -q "still the example" || fail "check does not say what to edit: $words"
 
 # A file that is filled in is well, and names what the init script prepares.
 filled=$(mktemp)
