@@ -37,7 +37,7 @@ pub struct Card {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
-    /// Its ticket is not prepared.
+    /// Its ticket is not prepared, or was so by an earlier process: this one has not mirrored it.
     Fresh,
     /// Its ticket waits for the mirror.
     Held,
